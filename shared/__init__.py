@@ -1,0 +1,1 @@
+"""Everything that knows neither Celery nor FastAPI: contracts, ledger, loop, pipelines, storage."""

@@ -1,0 +1,48 @@
+"""Identifiers: a prefix that says what a thing is, then 32 hex digits.
+
+Two kinds: made (UUIDv7, so they sort by time) and derived (SHA-256 of content, so the same content gives the
+same id on any machine).
+"""
+
+import hashlib
+import json
+from typing import Any, Final
+
+import uuid_utils
+
+JOB: Final = "job"
+DATASET: Final = "ds"
+MODEL: Final = "mdl"
+PREDICTION: Final = "pred"
+PROMOTION: Final = "promo"
+EVALUATION: Final = "eval"
+EXAMPLE: Final = "ex"
+KEY: Final = "key"
+CALL: Final = "call"
+
+_HEX_DIGITS = 32
+
+
+def new_id(prefix: str) -> str:
+    """Make an id that sorts by creation time (UUIDv7, RFC 9562)."""
+    return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+def content_id(prefix: str, *parts: str) -> str:
+    """Derive an id from its content: equal parts give an equal id, and parts never run together."""
+    digest = hashlib.sha256(canonical_json(list(parts)))
+    return f"{prefix}_{digest.hexdigest()[:_HEX_DIGITS]}"
+
+
+def canonical_json(value: Any) -> bytes:
+    """Encode JSON so that equal values give equal bytes (sorted keys, no spaces, UTF-8).
+
+    Raises ValueError for NaN and infinity, which JSON cannot say.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def prefix_of(identifier: str) -> str:
+    """Return what stands before the first underscore, the kind of thing that an id names."""
+    return identifier.partition("_")[0]

@@ -1,0 +1,247 @@
+"""The protocol of a pipeline and of a step: what the loop needs to know, and nothing else.
+
+A pipeline is a value, not a class to inherit from: a frozen dataclass of functions. Its heavy libraries are imported
+inside those functions, so that declaring a pipeline costs nothing. The loop (``shared/loop``) turns one pipeline into
+its steps; ``shared/registry.py`` lists them all.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from psycopg import Connection
+from pydantic import BaseModel
+
+from shared.artifacts import ArtifactStore
+from shared.contracts import JsonObject, Queue, Scope, Verdict
+
+P = TypeVar("P", bound=BaseModel)
+I = TypeVar("I")  # noqa: E741  (I and O are the field's letters for input and output)
+O = TypeVar("O")  # noqa: E741
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """Decides purely when a failed attempt is tried again: exponential backoff with jitter, then dead."""
+
+    max_attempts: int = 3
+    base: timedelta = timedelta(seconds=5)
+    factor: float = 3.0
+    cap: timedelta = timedelta(minutes=10)
+    jitter: float = 0.2
+
+    def delay(self, failures: int, job_id: str) -> timedelta | None:
+        """Return how long to wait after the ``failures``-th failure, or None when the job is dead.
+
+        The jitter (±``jitter`` of the delay) comes from a hash, so the same job and failure give the same answer.
+        """
+        if failures >= self.max_attempts:
+            return None
+        exact = min(self.base.total_seconds() * self.factor ** (failures - 1), self.cap.total_seconds())
+        digest = hashlib.sha256(f"{job_id}:{failures}".encode()).digest()
+        spread = int.from_bytes(digest[:4], "big") / 0xFFFFFFFF * 2 - 1
+        return timedelta(seconds=exact * (1 + self.jitter * spread))
+
+
+class Run(Protocol):
+    """What a running step may do with the outside world. The unit of work (``workers/unit.py``) provides it."""
+
+    @property
+    def job_id(self) -> str:
+        """The job that this attempt belongs to."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The fencing token: grows with every claim."""
+        ...
+
+    @property
+    def actor(self) -> str:
+        """Who asked for the job (the name of an API key, a schedule entry, or ``system``)."""
+        ...
+
+    @property
+    def workdir(self) -> Path:
+        """A fresh folder of this attempt, removed afterwards."""
+        ...
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """Where bytes are kept."""
+        ...
+
+    def report(self, fraction: float, message: str = "", **counters: float) -> None:
+        """Tell progress (0 to 1). Raises ``JobStopped`` when the job is cancelled, lost or the worker stops."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Open a short transaction for reading; close it before any long computation."""
+        ...
+
+    def training_data(self) -> AbstractContextManager[Connection]:
+        """Open a read-only transaction as the role that may read labels but never predictions."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The step succeeded: its result, and what to write in the very transaction that records the success."""
+
+    result: BaseModel
+    record: Callable[[Connection], None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """The step waits for something outside; it is run again after ``after``, and no worker sleeps meanwhile."""
+
+    after: timedelta
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """A flow goes on with this step (its kind, as ``router.train``) and these parameters."""
+
+    kind: str
+    params: BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDone:
+    """A finished step of a flow, as the flow's decision sees it."""
+
+    kind: str
+    job_id: str
+    result: JsonObject
+
+
+Flow = Callable[[Any, Sequence[StepDone]], Next | Done]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Generic[P]):
+    """One thing a pipeline can do. ``run`` computes with no transaction open; a flow has ``flow`` instead."""
+
+    pipeline: str
+    name: str
+    summary: str
+    queue: Queue
+    params: type[P]
+    run: Callable[[Run, P], Done | Wait] | None = None
+    flow: Callable[[P, Sequence[StepDone]], Next | Done] | None = None
+    scope: Scope = Scope.SUBMIT
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    unique_key: Callable[[P], str] | None = None
+    time_limit: timedelta = timedelta(minutes=15)
+
+    @property
+    def kind(self) -> str:
+        """The step's name everywhere: job kind, Celery task, API path, command."""
+        return f"{self.pipeline}.{self.name}"
+
+
+# --- pipelines ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A labelled example of a frozen dataset. ``at`` is when a person decided (timezone-aware)."""
+
+    id: str
+    group: str
+    split: str
+    input: Any
+    label: Any
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSummary:
+    """What training says about itself, kept in the registry: hyperparameters, and figures on the training rows."""
+
+    parameters: JsonObject
+    metrics: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Generic[O]):
+    """One prediction: the pipeline's output and how sure the model is (0 to 1)."""
+
+    output: O
+    confidence: float
+
+
+class Loaded(Protocol[I, O]):
+    """A model in memory, ready to answer. Safe to call from several threads."""
+
+    def predict(self, inputs: Sequence[I]) -> Sequence[Answer[O]]:
+        """Answer each input, in order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How one model did on some rows: one score for each row (higher is better, in row order), and summary figures."""
+
+    per_row: Sequence[float]
+    metrics: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Candidate and active on the same rows. ``active`` is None when no model is active yet."""
+
+    window: str
+    candidate: Scores
+    active: Scores | None
+
+
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitPolicy:
+    """How examples are split: by a hash of seed and group, never by position."""
+
+    test_share: float
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline(Generic[I, O]):
+    """What is a pipeline's own. Everything else (the loop) is written once, over this."""
+
+    name: str
+    summary: str
+    source: str
+    """The database view of labelled examples that the training role may read (columns: see ``db/examples.py``)."""
+    surfaces: tuple[str, ...] = ("default",)
+    train_queue: Queue
+    split: SplitPolicy
+    min_samples: int
+    windows: Mapping[str, timedelta | None]
+    """Evaluation windows over the held-out rows: a name, and how far back it reaches (None: all)."""
+
+    parse_input: Callable[[Any], I]
+    """From the JSON of a row or a call to the contract. Raises ``InvalidInputError``."""
+    train: Callable[[Iterable[Row], Path, Report], TrainingSummary]
+    """Train on the rows (split ``train`` only) and write the model's files into the folder. Deterministic."""
+    load: Callable[[Path], Loaded[I, O]]
+    """Load what ``train`` wrote. Raises ``RefusedError`` when this process cannot compute its features exactly."""
+    score: Callable[[Loaded[I, O], Iterator[Row]], Scores]
+    gates: Callable[[Sequence[Comparison]], Sequence[Verdict]]
+    fallback: Callable[[I], Answer[O]]
+    """The answer when there is no model, or none in time."""
+    dump_output: Callable[[O], JsonObject]
+    extra_steps: tuple[Step[Any], ...] = ()
+    library_versions: tuple[str, ...] = ()
+    """Distributions whose versions are written into each model's record."""

@@ -1,0 +1,82 @@
+"""Every setting of Tuneyard, in one class. ``docs/settings.md`` is generated from it.
+
+What a deployment changes is here; thresholds of a pipeline are in its ``policy.toml``.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from environment variables, which are the fields' names in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # where things are
+    tuneyard_home: Path = Field(Path(".tuneyard"), description="Folder of the embedded stack: data, logs, secrets.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="PostgreSQL 18 with pgvector. Empty: the embedded server."
+    )
+    redis_url: SecretStr = Field(SecretStr(""), description="Redis or Valkey. Empty: the embedded server.")
+    artifacts_url: str = Field(
+        "", description="`file:///folder` or `s3://bucket/prefix`. Empty: `artifacts` in the home folder."
+    )
+    s3_endpoint_url: str = Field("", description="Endpoint of an S3 that is not AWS (MinIO, Supabase Storage).")
+
+    # the front
+    api_host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Its port; `tuneyard up` takes the next free one.")
+    flower_port: int = Field(5555, ge=0, le=65535, description="Flower's port; likewise.")
+    tuneyard_url: str = Field("", description="Where the command line finds the API.")
+    tuneyard_key: SecretStr = Field(SecretStr(""), description="The API key that the command line sends.")
+    max_body_bytes: int = Field(1_000_000, gt=0, description="Largest JSON body that the API takes.")
+    max_upload_bytes: int = Field(2_000_000_000, gt=0, description="Largest file that the API takes.")
+    max_json_depth: int = Field(32, gt=0, description="Deepest nesting of a JSON body.")
+    max_wait_seconds: float = Field(60, gt=0, description="Longest `Prefer: wait`.")
+    call_timeout_seconds: float = Field(
+        2, gt=0, description="How long the front waits for a prediction before it answers with the fallback."
+    )
+    database_pool_size: int = Field(10, gt=0, description="Connections that one process keeps at most.")
+
+    # jobs
+    lease_seconds: float = Field(30, gt=0, description="A running job not heard of for this long is rescued.")
+    heartbeat_seconds: float = Field(5, gt=0, description="How often a running job renews its lease.")
+    sweep_seconds: float = Field(5, gt=0, description="How often lost, due and unsent jobs are looked for.")
+    resend_after_seconds: float = Field(
+        10, gt=0, description="A wake-up that an empty queue no longer holds is sent again after this."
+    )
+    event_retention_days: int = Field(90, gt=0, description="Progress events of finished jobs are kept this long.")
+    idempotency_hours: int = Field(24, gt=0, description="How long an `Idempotency-Key` is remembered.")
+
+    # logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+    log_format: Literal["console", "json"] = Field("json", description="`json` for machines, `console` for people.")
+
+    def dsn(self) -> str:
+        """Return the database's address. Raises ValueError when there is none."""
+        return _required(self.database_url, "DATABASE_URL")
+
+    def broker(self) -> str:
+        """Return Redis's address. Raises ValueError when there is none."""
+        return _required(self.redis_url, "REDIS_URL")
+
+    def artifacts(self) -> str:
+        """Return the artifact store's address."""
+        return self.artifacts_url or (self.tuneyard_home.resolve() / "artifacts").as_uri()
+
+
+def _required(value: SecretStr, name: str) -> str:
+    text = value.get_secret_value()
+    if not text:
+        raise ValueError(f'{name} is not set: start the stack with "make up", or run eval "$(tuneyard env)"')
+    return text
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Everything that knows Celery: the app, its queues, and the one unit of work."""
