@@ -16,7 +16,7 @@ CREATE TABLE jobs (
     attempt       integer NOT NULL DEFAULT 0,    -- fencing token: grows with every claim
     failures      integer NOT NULL DEFAULT 0,    -- attempts that failed or were lost
     max_attempts  integer NOT NULL,
-    run_at        timestamptz NOT NULL DEFAULT now(),  -- not before; 'infinity' while a flow's children run
+    run_at        timestamptz NOT NULL DEFAULT now(),  -- not before; year 9999 while a flow's children run
     lease_until   timestamptz,                   -- while running: whose time is up is rescued
     worker        text,
     cancel_requested boolean NOT NULL DEFAULT false,
@@ -87,7 +87,7 @@ CREATE TABLE idempotency_keys (
     actor         text NOT NULL,
     key           text NOT NULL,
     request_hash  bytea NOT NULL,
-    job_id        text COLLATE "C" REFERENCES jobs (id) ON DELETE CASCADE,
+    job_id        text COLLATE "C",               -- no foreign key: claimed just before its job is written
     status        integer,                        -- the stored answer of a POST that is no job
     body          jsonb,
     created_at    timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,42 @@
+"""SQL of the table ``job_events``: what happened to jobs, in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.contracts import JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One row of ``job_events``. ``type`` is a state or progress, retry, rescued, cancel-requested, alert."""
+
+    job_id: str
+    seq: int
+    attempt: int
+    type: str
+    message: str
+    data: JsonObject
+    at: datetime
+
+
+def after(conn: Connection, job_ids: Sequence[str], seq: int, limit: int) -> list[Event]:
+    """Return the events of these jobs that come after ``seq``, in order."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(
+            "SELECT job_id, seq, attempt, type, message, data, at FROM job_events"
+            " WHERE job_id = ANY(%s) AND seq > %s ORDER BY seq LIMIT %s",
+            [list(job_ids), seq, limit],
+        ).fetchall()
+
+
+def add(conn: Connection, job_id: str, attempt: int, *, type_: str, message: str, data: JsonObject) -> None:
+    """Add an event that is no change of state. The caller holds the job's row lock."""
+    conn.execute(
+        "INSERT INTO job_events (job_id, attempt, type, message, data) VALUES (%s, %s, %s, %s, %s)",
+        [job_id, attempt, type_, message, Jsonb(data)],
+    )

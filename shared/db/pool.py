@@ -1,0 +1,93 @@
+"""Connections to PostgreSQL: one pool for each process, and the three kinds of transaction that Tuneyard knows."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import psycopg
+from psycopg import Connection, IsolationLevel
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared.errors import UnavailableError
+from shared.settings import get_settings
+
+# A dead server is found out in seconds, not in the two hours of the kernel's default.
+_KEEPALIVE = "keepalives_idle=10 keepalives_interval=5 keepalives_count=3 connect_timeout=5 tcp_user_timeout=20000"
+# No statement of ours may hang for ever; the longest legitimate ones are exports (see the db queue's time limit).
+_OPTIONS = "-c statement_timeout=840s -c idle_in_transaction_session_timeout=120s -c timezone=UTC"
+_TRAINER_OPTIONS = f"{_OPTIONS} -c role=tuneyard_trainer -c default_transaction_read_only=on"
+
+
+class Database:
+    """A pool of connections to one database. Create it after a fork, never before."""
+
+    def __init__(self, dsn: str, size: int = 10, timeout: float = 10.0) -> None:
+        self.dsn = dsn
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            psycopg.conninfo.make_conninfo(dsn, options=_OPTIONS, **_keepalive()),
+            min_size=0,
+            max_size=size,
+            timeout=timeout,
+            # A connection that a restart of the server broke is replaced before anybody gets it.
+            check=ConnectionPool.check_connection,
+            reconnect_timeout=5.0,
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction; it commits when the block ends and rolls back on an error.
+
+        Raises UnavailableError when no connection can be had.
+        """
+        with self._connection() as conn:
+            yield conn
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a short read-only transaction. Raises UnavailableError as above."""
+        with self._connection(read_only=True) as conn:
+            yield conn
+
+    @contextmanager
+    def training_data(self) -> Iterator[Connection]:
+        """Open a repeatable read as the training role, which sees labels and never predictions.
+
+        It has a connection of its own, so that no pooled connection ever carries the role elsewhere.
+        """
+        dsn = psycopg.conninfo.make_conninfo(self.dsn, options=_TRAINER_OPTIONS, **_keepalive())
+        with psycopg.connect(dsn) as conn:
+            conn.isolation_level = IsolationLevel.REPEATABLE_READ
+            yield conn
+
+    @contextmanager
+    def _connection(self, *, read_only: bool | None = None) -> Iterator[Connection]:
+        try:
+            with self._pool.connection() as conn:
+                conn.read_only = read_only  # part of BEGIN: no statement of its own
+                yield conn
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise UnavailableError(
+                f"the database does not answer ({type(error).__name__})",
+                advice="check DATABASE_URL and that PostgreSQL runs",
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def _keepalive() -> dict[str, str]:
+    return dict(pair.split("=") for pair in _KEEPALIVE.split())
+
+
+@lru_cache(maxsize=2)
+def _database_of(pid: int) -> Database:  # noqa: ARG001  (the key: a forked child must not share its parent's sockets)
+    settings = get_settings()
+    return Database(settings.dsn(), settings.database_pool_size)
+
+
+def get_database() -> Database:
+    """Return this process's database."""
+    return _database_of(os.getpid())

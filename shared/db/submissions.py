@@ -1,0 +1,93 @@
+"""SQL that writes new jobs: many at once, in one statement, so that concurrent submits share one commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg import Connection
+from psycopg.rows import scalar_row, tuple_row
+
+from shared.ids import canonical_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job to be written. ``params`` is its JSON; ``idempotency_key`` belongs to the actor alone."""
+
+    id: str
+    kind: str
+    queue: str
+    params: bytes
+    actor: str
+    max_attempts: int
+    unique_key: str | None = None
+    parent_id: str | None = None
+    position: int | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def request(self) -> bytes:
+        """What two requests under one idempotency key must have in common."""
+        return canonical_json([self.kind, self.params.decode()])
+
+
+# sent_at = now(): whoever submits sends the wake-up right after the commit. If it dies in between, the relay finds a
+# queue that is empty although the job waits, and sends it.
+_INSERT: Final = """
+WITH input AS (
+    SELECT * FROM unnest(
+        %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::int[],
+        %b::text[], %b::bytea[]
+    ) AS t (id, kind, queue, params, actor, max_attempts, unique_key, parent_id, position, key, request)
+), keys AS (
+    INSERT INTO idempotency_keys (actor, key, request_hash, job_id)
+    SELECT actor, key, sha256(request), id FROM input WHERE key IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING job_id
+), created AS (
+    INSERT INTO jobs (id, kind, queue, params, actor, max_attempts, unique_key, parent_id, position, sent_at)
+    SELECT id, kind, queue, params::jsonb, actor, max_attempts, unique_key, parent_id, position, now() FROM input
+    WHERE key IS NULL OR id IN (SELECT job_id FROM keys)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), logged AS (
+    INSERT INTO job_events (job_id, attempt, type) SELECT id, 0, 'queued' FROM created
+)
+SELECT id FROM created
+"""
+
+
+def insert(conn: Connection, new_jobs: Sequence[NewJob]) -> set[str]:
+    """Write the jobs whose keys are free, and return their ids."""
+    columns = (
+        [j.id for j in new_jobs],
+        [j.kind for j in new_jobs],
+        [j.queue for j in new_jobs],
+        [j.params.decode() for j in new_jobs],
+        [j.actor for j in new_jobs],
+        [j.max_attempts for j in new_jobs],
+        [j.unique_key for j in new_jobs],
+        [j.parent_id for j in new_jobs],
+        [j.position for j in new_jobs],
+        [j.idempotency_key for j in new_jobs],
+        [j.request if j.idempotency_key else None for j in new_jobs],
+    )
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return set(cursor.execute(_INSERT, columns).fetchall())
+
+
+def idempotent_job(conn: Connection, new_job: NewJob) -> tuple[str, bool] | None:
+    """Return the job that this idempotency key stands for, and whether it was the same request."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(
+            "SELECT coalesce(job_id, ''), request_hash = sha256(%b) FROM idempotency_keys WHERE actor = %s AND key = %s",
+            [new_job.request, new_job.actor, new_job.idempotency_key],
+        ).fetchone()
+
+
+def release_idempotency_key(conn: Connection, new_job: NewJob) -> None:
+    """Give back a key that was taken for a job which another one's unique key then kept out."""
+    conn.execute(
+        "DELETE FROM idempotency_keys WHERE actor = %s AND key = %s AND job_id = %s",
+        [new_job.actor, new_job.idempotency_key, new_job.id],
+    )
