@@ -23,7 +23,7 @@ from shared.db.submissions import NewJob
 from shared.errors import ConflictError, NotFoundError
 from shared.pipeline import Step
 
-__all__ = ["Event", "Job", "NewJob", "Submission", "cancel", "events", "get", "new_job", "retry", "submit"]
+__all__ = ["Event", "Job", "NewJob", "Submission", "cancel", "events", "get", "lock", "new_job", "retry", "submit"]
 
 _TRIES = 3
 
@@ -94,12 +94,23 @@ def _explain(conn: Connection, job: NewJob) -> Submission:
     raise ConflictError(f"could not submit {job.kind}: its keys are being taken by others", advice="try again")
 
 
-def get(conn: Connection, job_id: str, *, lock: bool = False) -> Job:
+def get(conn: Connection, job_id: str) -> Job:
     """Return a job. Raises NotFoundError."""
-    job = rows.get(conn, job_id, lock=lock)
+    job = rows.get(conn, job_id)
     if job is None:
         raise NotFoundError(f"there is no job {job_id}", advice="list jobs with GET /v1/jobs")
     return job
+
+
+def lock(conn: Connection, job_id: str) -> Job:
+    """Lock a job against other writers, after the flows above it: from the top down, so that none deadlock.
+
+    Raises NotFoundError.
+    """
+    job = get(conn, job_id)
+    if job.parent_id:
+        lock(conn, job.parent_id)
+    return rows.get(conn, job_id, lock=True) or job
 
 
 def events(conn: Connection, job_ids: Sequence[str], after_seq: int = 0, limit: int = 1000) -> list[Event]:
@@ -113,7 +124,7 @@ def cancel(conn: Connection, job_id: str, actor: str) -> Job:
     At rest it is cancelled now, together with the flow it belongs to and the steps under it; running, it is asked to
     stop, and stops at its next report or when its lease runs out. Raises ConflictError when it has ended already.
     """
-    job = get(conn, job_id, lock=True)
+    job = lock(conn, job_id)
     if job.is_final:
         raise ConflictError(f"job {job_id} has already {job.state}", advice="there is nothing to cancel")
     changed = rows.cancel(conn, job_id, f"cancelled by {actor}") or job
@@ -140,7 +151,7 @@ def retry(conn: Connection, job_id: str, actor: str) -> list[Job]:
     A flow goes on at the step where it ended, and a step revives the flow above it. Raises ConflictError when the job
     has not failed or when another job now holds its unique key.
     """
-    job = get(conn, job_id, lock=True)
+    job = lock(conn, job_id)
     if job.state not in (JobState.FAILED, JobState.CANCELLED):
         raise ConflictError(f"job {job_id} is {job.state}", advice="only a failed or cancelled job can be retried")
     text = f"retried by {actor}"
@@ -162,7 +173,7 @@ def retry(conn: Connection, job_id: str, actor: str) -> list[Job]:
 def _revive_parents(conn: Connection, job: Job, text: str) -> None:
     parent_id = job.parent_id
     while parent_id:
-        parent = get(conn, parent_id, lock=True)
+        parent = get(conn, parent_id)
         rows.revive(conn, parent_id, state=JobState.WAITING, text=text)
         parent_id = parent.parent_id
 

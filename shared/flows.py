@@ -1,0 +1,95 @@
+"""Flows: steps that follow each other, as one job with children.
+
+A flow is a pure decision, ``flow(params, steps done so far) -> Next | Done``. It is asked when the flow is claimed and
+again at the end of each of its steps, inside the transaction that records that end: the next step is written with it,
+or neither is.
+"""
+
+from collections.abc import Sequence
+
+from psycopg import Connection
+from pydantic import BaseModel
+
+from shared import jobs
+from shared.contracts import JobState, JsonObject
+from shared.db import jobs as rows
+from shared.db.jobs import Job
+from shared.errors import ConflictError, LeaseLostError, TuneyardError
+from shared.pipeline import Done, Next, StepDone
+from shared.registry import get_step
+
+
+def succeed(conn: Connection, job: Job, done: Done) -> list[Job]:
+    """Record the success of an attempt, write its effects, and go on with the flow above it.
+
+    All in the caller's transaction. Returns the jobs to wake up after the commit. Raises LeaseLostError when another
+    attempt has taken over: nothing may be committed then.
+    """
+    if job.parent_id:
+        jobs.lock(conn, job.parent_id)
+    ended = rows.succeed(conn, job.id, job.attempt, _as_json(done.result))
+    if ended is None:
+        raise LeaseLostError(f"attempt {job.attempt} of {job.id} lost its lease before it could record its result")
+    if done.record:
+        done.record(conn)
+    return _advance(conn, ended.parent_id) if ended.parent_id else []
+
+
+def start(conn: Connection, job: Job) -> list[Job]:
+    """Let a claimed flow write its first step, or end at once. Returns the jobs to wake up after the commit."""
+    step = get_step(job.kind)
+    if step.flow is None:
+        raise TypeError(f"{job.kind} is not a flow")
+    decision = step.flow(step.params.model_validate(job.params), ())
+    if isinstance(decision, Done):
+        return succeed(conn, job, decision)
+    if rows.wait(conn, job.id, job.attempt, after=None, reason=f"waits for {decision.kind}") is None:
+        raise LeaseLostError(f"attempt {job.attempt} of {job.id} lost its lease")
+    return [_write_child(conn, job, decision, 0)]
+
+
+def _advance(conn: Connection, parent_id: str) -> list[Job]:
+    parent = jobs.get(conn, parent_id)
+    if parent.state is not JobState.WAITING:  # cancelled meanwhile: the step's own result stands, the flow stays ended
+        return []
+    steps = rows.children(conn, parent_id)
+    done = [StepDone(kind=s.kind, job_id=s.id, result=s.result or {}) for s in steps]
+    return _decide(conn, parent, done)
+
+
+def _decide(conn: Connection, parent: Job, done: Sequence[StepDone]) -> list[Job]:
+    step = get_step(parent.kind)
+    if step.flow is None:
+        raise TypeError(f"{parent.kind} is not a flow")
+    try:
+        decision = step.flow(step.params.model_validate(parent.params), done)
+    except TuneyardError as error:
+        # The step's own success stands: only the flow ends
+        rows.end_flow(conn, parent.id, state=JobState.FAILED, text=error.message, error=error.as_dict())
+        jobs.end_parents(conn, parent, JobState.FAILED, error.message, error.as_dict())
+        return []
+    if isinstance(decision, Next):
+        rows.report_flow(
+            conn, parent.id, fraction=len(done) / (len(done) + 1), message=f"{done[-1].kind} done, next {decision.kind}"
+        )
+        return [_write_child(conn, parent, decision, len(done))]
+    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(decision.result))
+    if decision.record:
+        decision.record(conn)
+    return _advance(conn, parent.parent_id) if parent.parent_id else []
+
+
+def _write_child(conn: Connection, parent: Job, decision: Next, position: int) -> Job:
+    new = jobs.new_job(
+        get_step(decision.kind), decision.params, actor=parent.actor, parent=parent, position=position
+    )
+    (submission,) = jobs.submit(conn, [new])
+    if submission.conflict:
+        raise ConflictError(
+            f"{decision.kind} is under way as job {submission.job_id}", advice="this attempt is made again later"
+        )
+    return jobs.get(conn, submission.job_id)
+
+
+def _as_json(result: BaseModel) -> JsonObject:
+    return result.model_dump(mode="json")
