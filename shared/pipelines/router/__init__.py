@@ -1,0 +1,1 @@
+"""The router: how hard is a query? (seed 004)"""
