@@ -93,10 +93,14 @@ class Run(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """The step succeeded: its result, and what to write in the very transaction that records the success."""
+    """The step succeeded: its result, and what to write in the very transaction that records the success.
+
+    ``record`` may return the result again, with figures that only writing could tell; it then takes the place of
+    ``result``.
+    """
 
     result: BaseModel
-    record: Callable[[Connection], None] | None = None
+    record: Callable[[Connection], BaseModel | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ Source = Literal["feedback", "override", "import"]
 
 @dataclass(frozen=True, kw_only=True)
 class NewLabel:
-    """One row of ``ml_data``. ``id`` and ``group_key`` derive from the content (see the router's contracts)."""
+    """One row of ``ml_data``. ``id`` and ``group_key`` derive from the content (see ``group_of``)."""
 
     id: str
     query: str

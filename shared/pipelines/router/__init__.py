@@ -1,1 +1,1 @@
-"""The router: how hard is a query? (seed 004)"""
+"""The router: how hard is a query? It is seed 004."""
