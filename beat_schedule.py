@@ -1,0 +1,50 @@
+"""What runs when: data only. Celery Beat ticks by it; the database decides what a tick means."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from shared.contracts import JsonObject
+from shared.settings import get_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A round that looks for work: ``sweeps.<name>``, every so often. Missing one does no harm."""
+
+    name: str
+    every: timedelta
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A step that is fired once each period, however many beats run and however often they restart."""
+
+    name: str
+    step: str
+    every: timedelta
+    why: str
+    params: JsonObject = field(default_factory=dict)
+
+
+SWEEPS = (
+    Sweep(
+        name="jobs",
+        every=timedelta(seconds=get_settings().sweep_seconds),
+        why="Rescues jobs whose worker died, and sends the wake-ups of those that are due or were never sent.",
+    ),
+    Sweep(
+        name="prune",
+        every=timedelta(hours=1),
+        why="Deletes progress events of long finished jobs, and idempotency keys nobody will repeat.",
+    ),
+)
+
+ENTRIES = (
+    Entry(
+        name="router-retrain",
+        step="router.retrain",
+        every=timedelta(days=30),
+        why="New feedback becomes a new candidate, which is promoted only if it is no worse.",
+    ),
+)
