@@ -27,11 +27,16 @@ def succeed(conn: Connection, job: Job, done: Done) -> list[Job]:
     """
     if job.parent_id:
         jobs.lock(conn, job.parent_id)
-    ended = rows.succeed(conn, job.id, job.attempt, _as_json(done.result))
-    if ended is None:
-        raise LeaseLostError(f"attempt {job.attempt} of {job.id} lost its lease before it could record its result")
+    result = done.result
     if done.record:
-        done.record(conn)
+        # held from here on, so that no other attempt can write beside this one
+        held = jobs.lock(conn, job.id)
+        if (held.state, held.attempt) != (JobState.RUNNING, job.attempt):
+            raise _lease_lost(job)
+        result = done.record(conn) or result
+    ended = rows.succeed(conn, job.id, job.attempt, _as_json(result))
+    if ended is None:
+        raise _lease_lost(job)
     return _advance(conn, ended.parent_id) if ended.parent_id else []
 
 
@@ -73,9 +78,8 @@ def _decide(conn: Connection, parent: Job, done: Sequence[StepDone]) -> list[Job
             conn, parent.id, fraction=len(done) / (len(done) + 1), message=f"{done[-1].kind} done, next {decision.kind}"
         )
         return [_write_child(conn, parent, decision, len(done))]
-    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(decision.result))
-    if decision.record:
-        decision.record(conn)
+    refined = decision.record(conn) if decision.record else None
+    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(refined or decision.result))
     return _advance(conn, parent.parent_id) if parent.parent_id else []
 
 
@@ -89,6 +93,10 @@ def _write_child(conn: Connection, parent: Job, decision: Next, position: int) -
             f"{decision.kind} is under way as job {submission.job_id}", advice="this attempt is made again later"
         )
     return jobs.get(conn, submission.job_id)
+
+
+def _lease_lost(job: Job) -> LeaseLostError:
+    return LeaseLostError(f"attempt {job.attempt} of {job.id} lost its lease before it could record its result")
 
 
 def _as_json(result: BaseModel) -> JsonObject:
