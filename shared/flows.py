@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from shared import jobs
 from shared.contracts import JobState, JsonObject
+from shared.db import attempts
 from shared.db import jobs as rows
 from shared.db.jobs import Job
 from shared.errors import ConflictError, LeaseLostError, TuneyardError
@@ -34,7 +35,7 @@ def succeed(conn: Connection, job: Job, done: Done) -> list[Job]:
         if (held.state, held.attempt) != (JobState.RUNNING, job.attempt):
             raise _lease_lost(job)
         result = done.record(conn) or result
-    ended = rows.succeed(conn, job.id, job.attempt, _as_json(result))
+    ended = attempts.succeed(conn, job.id, job.attempt, _as_json(result))
     if ended is None:
         raise _lease_lost(job)
     return _advance(conn, ended.parent_id) if ended.parent_id else []
@@ -48,7 +49,7 @@ def start(conn: Connection, job: Job) -> list[Job]:
     decision = step.flow(step.params.model_validate(job.params), ())
     if isinstance(decision, Done):
         return succeed(conn, job, decision)
-    if rows.wait(conn, job.id, job.attempt, after=None, reason=f"waits for {decision.kind}") is None:
+    if attempts.wait(conn, job.id, job.attempt, after=None, reason=f"waits for {decision.kind}") is None:
         raise LeaseLostError(f"attempt {job.attempt} of {job.id} lost its lease")
     return [_write_child(conn, job, decision, 0)]
 
@@ -68,29 +69,28 @@ def _decide(conn: Connection, parent: Job, done: Sequence[StepDone]) -> list[Job
         raise TypeError(f"{parent.kind} is not a flow")
     try:
         decision = step.flow(step.params.model_validate(parent.params), done)
+        if isinstance(decision, Next):
+            text = f"{done[-1].kind} done, next {decision.kind}"
+            child = _write_child(conn, parent, decision, len(done))
+            rows.report_flow(conn, parent.id, fraction=len(done) / (len(done) + 1), message=text)
+            return [child]
     except TuneyardError as error:
         # The step's own success stands: only the flow ends
         rows.end_flow(conn, parent.id, state=JobState.FAILED, text=error.message, error=error.as_dict())
         jobs.end_parents(conn, parent, JobState.FAILED, error.message, error.as_dict())
         return []
-    if isinstance(decision, Next):
-        rows.report_flow(
-            conn, parent.id, fraction=len(done) / (len(done) + 1), message=f"{done[-1].kind} done, next {decision.kind}"
-        )
-        return [_write_child(conn, parent, decision, len(done))]
-    refined = decision.record(conn) if decision.record else None
-    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(refined or decision.result))
+    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(decision.result))
+    if decision.record:
+        decision.record(conn)
     return _advance(conn, parent.parent_id) if parent.parent_id else []
 
 
 def _write_child(conn: Connection, parent: Job, decision: Next, position: int) -> Job:
-    new = jobs.new_job(
-        get_step(decision.kind), decision.params, actor=parent.actor, parent=parent, position=position
-    )
+    new = jobs.new_job(get_step(decision.kind), decision.params, actor=parent.actor, parent=parent, position=position)
     (submission,) = jobs.submit(conn, [new])
     if submission.conflict:
         raise ConflictError(
-            f"{decision.kind} is under way as job {submission.job_id}", advice="this attempt is made again later"
+            f"{decision.kind} is under way as job {submission.job_id}", advice="retry the flow when it has ended"
         )
     return jobs.get(conn, submission.job_id)
 

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from shared import ids
 from shared.contracts import JobState, JsonObject
+from shared.db import attempts, submissions, sweeping
 from shared.db import events as event_rows
 from shared.db import jobs as rows
-from shared.db import submissions
 from shared.db.events import Event
 from shared.db.jobs import Job
 from shared.db.submissions import NewJob
@@ -72,9 +72,7 @@ def submit(conn: Connection, new_jobs: Sequence[NewJob]) -> list[Submission]:
     Send a wake-up for those created after the commit.
     """
     created = submissions.insert(conn, new_jobs)
-    return [
-        Submission(job_id=job.id, created=True) if job.id in created else _explain(conn, job) for job in new_jobs
-    ]
+    return [Submission(job_id=job.id, created=True) if job.id in created else _explain(conn, job) for job in new_jobs]
 
 
 def _explain(conn: Connection, job: NewJob) -> Submission:
@@ -184,7 +182,7 @@ def rescue(conn: Connection, limit: int = 100) -> list[Job]:
     Compare-and-set on the attempt keeps a rescuer from overwriting a job that has just ended (river#1302).
     """
     rescued = []
-    for job in rows.expired(conn, limit):
+    for job in sweeping.expired(conn, limit):
         changed = _rescue_one(conn, job)
         if changed:
             rescued.append(changed)
@@ -194,13 +192,13 @@ def rescue(conn: Connection, limit: int = 100) -> list[Job]:
 def _rescue_one(conn: Connection, job: Job) -> Job | None:
     lost = {"code": "worker-lost", "message": f"attempt {job.attempt} was not heard of: its worker died or hung"}
     if job.cancel_requested:
-        ended = rows.end(conn, job.id, job.attempt, state=JobState.CANCELLED, text="cancelled; its worker was lost")
+        ended = attempts.end(conn, job.id, job.attempt, state=JobState.CANCELLED, text="cancelled; its worker was lost")
         if ended:
             end_parents(conn, ended, JobState.CANCELLED, f"step {job.kind} was cancelled")
         return ended
     if job.failures + 1 >= job.max_attempts:
         return fail(conn, job, lost)
-    return rows.requeue(
+    return attempts.requeue(
         conn, job.id, job.attempt, event="rescued", text=str(lost["message"]), after=timedelta(0), error=lost
     )
 
@@ -208,7 +206,7 @@ def _rescue_one(conn: Connection, job: Job) -> Job | None:
 def fail(conn: Connection, job: Job, error: JsonObject) -> Job | None:
     """End a running job, and the flows above it, as failed. None: the attempt has lost the job."""
     text = str(error.get("message", ""))
-    ended = rows.end(conn, job.id, job.attempt, state=JobState.FAILED, text=text, error=error)
+    ended = attempts.end(conn, job.id, job.attempt, state=JobState.FAILED, text=text, error=error)
     if ended:
         end_parents(conn, ended, JobState.FAILED, f"step {job.kind} failed: {text}", error)
     return ended

@@ -1,7 +1,11 @@
-"""The list of pipelines, and of all their steps by kind. A sixth pipeline is one line here."""
+"""The list of pipelines, and of all their steps by kind. A sixth pipeline is one line here.
+
+Pipelines that live outside this project are named in ``TUNEYARD_PIPELINES`` (modules with a ``PIPELINE``).
+"""
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -9,22 +13,31 @@ from shared.errors import NotFoundError
 from shared.loop.steps import steps_of
 from shared.pipeline import Pipeline, Step
 from shared.pipelines.router import PIPELINE as ROUTER
+from shared.settings import get_settings
 
-PIPELINES: Mapping[str, Pipeline[Any, Any]] = MappingProxyType({p.name: p for p in (ROUTER,)})
+_OURS: tuple[Pipeline[Any, Any], ...] = (ROUTER,)
+
+
+@cache
+def pipelines() -> Mapping[str, Pipeline[Any, Any]]:
+    """Return all pipelines by name."""
+    names = [name.strip() for name in get_settings().tuneyard_pipelines.split(",") if name.strip()]
+    others = [import_module(name).PIPELINE for name in names]
+    return MappingProxyType({p.name: p for p in (*_OURS, *others)})
 
 
 @cache
 def steps() -> Mapping[str, Step[Any]]:
     """Return all steps by kind (``router.train``): the loop's for each pipeline, then the pipeline's own."""
-    return MappingProxyType({s.kind: s for p in PIPELINES.values() for s in (*steps_of(p), *p.extra_steps)})
+    return MappingProxyType({s.kind: s for p in pipelines().values() for s in (*steps_of(p), *p.extra_steps)})
 
 
 def get_pipeline(name: str) -> Pipeline[Any, Any]:
     """Return a pipeline. Raises NotFoundError."""
     try:
-        return PIPELINES[name]
+        return pipelines()[name]
     except KeyError:
-        raise NotFoundError(f"there is no pipeline {name}", advice=f"choose one of: {', '.join(PIPELINES)}") from None
+        raise NotFoundError(f"there is no pipeline {name}", advice=f"choose one of: {', '.join(pipelines())}") from None
 
 
 def get_step(kind: str) -> Step[Any]:

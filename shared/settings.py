@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     artifacts_url: str = Field(
         "", description="`file:///folder` or `s3://bucket/prefix`. Empty: `artifacts` in the home folder."
     )
+    tuneyard_pipelines: str = Field(
+        "", description="Modules of further pipelines (each with a `PIPELINE`), separated by commas."
+    )
     s3_endpoint_url: str = Field("", description="Endpoint of an S3 that is not AWS (MinIO, Supabase Storage).")
 
     # the front

@@ -57,7 +57,7 @@ def _beat_schedule() -> dict[str, dict[str, Any]]:
 def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.redis_url.get_secret_value() or None,
-        # JSON only: a message can never run code. No results: the ledger has them, and publishing does not hang on Redis.
+        # JSON only: a message can never run code. No results: the ledger has them, and no publish hangs on Redis.
         "task_serializer": "json",
         "accept_content": ["json"],
         "result_accept_content": ["json"],
@@ -71,7 +71,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             "global_keyprefix": KEY_PREFIX,
             # Longer than any task that acks late; what is lost in a worker is not waited for, the relay sends it again.
             "visibility_timeout": 600,
-            # Looked at every 5 s × 1 instead of 10 s × 10: redelivery after kill -9 in 5 s instead of 91 s.
+            # Looked at every 5 s times 1 instead of 10 s times 10: redelivery after kill -9 in 5 s instead of 91 s.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             # A frozen Redis is noticed in seconds (the default never gives up).

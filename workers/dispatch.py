@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.contracts import Queue
-from shared.db import jobs as rows
+from shared.db import sweeping
 from shared.db.jobs import Job
 from shared.db.pool import Database
 from shared.errors import UnavailableError
@@ -56,9 +56,7 @@ def queue_key(name: str) -> str:
     return KEY_PREFIX + name
 
 
-def envelope(
-    task: str, args: Sequence[Any], queue_name: str, *, task_id: str, expires_s: float | None = None
-) -> bytes:
+def envelope(task: str, args: Sequence[Any], queue_name: str, *, task_id: str, expires_s: float | None = None) -> bytes:
     """Build the message that Celery's ``apply_async`` would put into Redis."""
     message = app.amqp.as_task_v2(task_id, task, list(args), {}, expires=expires_s, ignore_result=True)
     body = json.dumps(message.body).encode()
@@ -134,7 +132,7 @@ def send_or_leave(database: Database, wakes: Sequence[WakeUp]) -> bool:
     except UnavailableError as error:
         log.warning("wake-ups left to the sweep", count=len(wakes), reason=error.message)
         with database.transaction() as conn:
-            rows.mark_unsent(conn, [w.job_id for w in wakes])
+            sweeping.mark_unsent(conn, [w.job_id for w in wakes])
         return False
     return True
 
@@ -184,9 +182,7 @@ class Dispatcher:
                 return
 
 
-def _drain(
-    inbox: "queue.SimpleQueue[Sequence[WakeUp] | None]", batch: list[WakeUp]
-) -> tuple[list[WakeUp], bool]:
+def _drain(inbox: "queue.SimpleQueue[Sequence[WakeUp] | None]", batch: list[WakeUp]) -> tuple[list[WakeUp], bool]:
     while True:
         try:
             more = inbox.get_nowait()

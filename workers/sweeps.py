@@ -1,0 +1,108 @@
+"""The sweeps' tasks: look for work that nobody was told of, or that was lost.
+
+They have a worker of their own, so that no long job keeps them waiting. An advisory lock lets one of each run at a
+time; pages are taken with SKIP LOCKED until one comes back short.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from beat_schedule import ENTRIES, Entry
+from shared import jobs
+from shared.contracts import Queue
+from shared.db import schedules, sweeping
+from shared.db.locks import single_flight
+from shared.db.pool import Database, get_database
+from shared.errors import NotFoundError
+from shared.registry import get_step
+from shared.settings import get_settings
+from workers import dispatch
+from workers.app import TASK_OPTIONS, app
+from workers.dispatch import WakeUp
+
+log = structlog.get_logger()
+
+_PAGE: Final = 500
+_BACKSTOP: Final = timedelta(minutes=10)  # whatever the broker says, a wake-up this old is sent again
+
+
+@app.task(name="sweeps.jobs", queue=Queue.SWEEPS.value, **TASK_OPTIONS[Queue.SWEEPS])
+def sweep_jobs() -> None:
+    """Rescue jobs whose lease ran out, then send every wake-up that is missing."""
+    database = get_database()
+    with single_flight(database, "sweeps.jobs") as mine:
+        if mine:
+            rescue(database)
+            relay(database)
+
+
+@app.task(name="sweeps.prune", queue=Queue.SWEEPS.value, **TASK_OPTIONS[Queue.SWEEPS])
+def prune() -> None:
+    """Delete what is kept for a time only."""
+    database, settings = get_database(), get_settings()
+    with single_flight(database, "sweeps.prune") as mine:
+        if not mine:
+            return
+        age = timedelta(days=settings.event_retention_days)
+        deleted = _PAGE
+        while deleted == _PAGE:
+            with database.transaction() as conn:
+                deleted = sweeping.delete_old_events(conn, age, _PAGE)
+        with database.transaction() as conn:
+            sweeping.delete_old_idempotency_keys(conn, timedelta(hours=settings.idempotency_hours))
+
+
+@app.task(name="sweeps.fire", queue=Queue.SWEEPS.value, **TASK_OPTIONS[Queue.SWEEPS])
+def fire(entry_name: str) -> None:
+    """Submit a schedule entry's job if its present slot is still free."""
+    entry = _entry(entry_name)
+    database = get_database()
+    step = get_step(entry.step)
+    new = jobs.new_job(step, step.params.model_validate(entry.params), actor=f"schedule:{entry.name}")
+    with database.transaction() as conn:
+        slot = schedules.open_slot(conn, entry.name, entry.every)
+        if slot is None:
+            return
+        (submission,) = jobs.submit(conn, [new])
+        schedules.note_job(conn, entry.name, slot, submission.job_id)
+    log.info("schedule fired", entry=entry.name, slot=slot, job=submission.job_id, created=submission.created)
+    if submission.created:
+        dispatch.send_or_leave(database, [WakeUp(new.id, new.kind, new.queue)])
+
+
+def rescue(database: Database) -> int:
+    """Take back jobs from workers that died or hang; returns how many."""
+    total = 0
+    while True:
+        with database.transaction() as conn:
+            page = jobs.rescue(conn, _PAGE)
+        for job in page:
+            log.warning("rescued", job=job.id, step=job.kind, attempt=job.attempt, state=job.state)
+        total += len(page)
+        if len(page) < _PAGE:
+            return total
+
+
+def relay(database: Database) -> int:
+    """Send the wake-ups of due jobs that were never sent or must be lost; returns how many."""
+    resend_after = timedelta(seconds=get_settings().resend_after_seconds)
+    empty = [name for name, depth in dispatch.queue_depths().items() if depth == 0]
+    total = 0
+    while True:
+        with database.transaction() as conn:
+            page = sweeping.take_unsent(
+                conn, empty_queues=empty, resend_after=resend_after, backstop=_BACKSTOP, limit=_PAGE
+            )
+        sent = dispatch.send_or_leave(database, [WakeUp(*job) for job in page])
+        total += len(page)
+        if len(page) < _PAGE or not sent:
+            return total
+
+
+def _entry(name: str) -> Entry:
+    for entry in ENTRIES:
+        if entry.name == name:
+            return entry
+    raise NotFoundError(f"there is no schedule entry {name}", advice="see beat_schedule.py; is an old beat running?")
