@@ -1,0 +1,1 @@
+"""The commands of ``tuneyard``: one module for each group, all of them clients of the HTTP API."""

@@ -1,0 +1,75 @@
+"""How a command ends: exit codes that scripts can rely on, and errors that say what to do."""
+
+from enum import IntEnum
+
+from shared.contracts import JsonObject
+
+_USAGE_STATUSES = frozenset({400, 413, 415, 422})
+_AWAY_STATUSES = frozenset({502, 503, 504})
+
+
+class ExitCode(IntEnum):
+    """What the shell sees. The values are a promise; ``docs/cli.md`` lists them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    CANCELLED = 4
+    REFUSED = 5
+    INTERRUPTED = 130
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "It is done. A candidate that a gate did not let through is a result too, not a failure.",
+    ExitCode.FAILED: "The job failed, or the API answered with an error.",
+    ExitCode.USAGE: "The command, an option or the data sent is wrong; nothing was started.",
+    ExitCode.UNREACHABLE: "The API does not answer, or no running stack was found.",
+    ExitCode.CANCELLED: "The job was cancelled.",
+    ExitCode.REFUSED: "A rule of the pipeline's policy refused the job, as too few samples.",
+    ExitCode.INTERRUPTED: "Stopped with Ctrl-C; a job that was being followed goes on.",
+}
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; shown as one line, and one line of advice."""
+
+    def __init__(self, message: str, *, advice: str = "", exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.exit_code = exit_code
+
+
+class UnreachableError(CommandError):
+    """The API does not answer."""
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message, advice=advice, exit_code=ExitCode.UNREACHABLE)
+
+
+class ProblemError(CommandError):
+    """The API answered with a problem document (RFC 9457)."""
+
+    def __init__(self, status: int, problem: JsonObject) -> None:
+        self.status = status
+        self.problem = problem
+        message = str(problem.get("detail") or problem.get("title") or f"the API answered {status}")
+        super().__init__(message, advice=str(problem.get("advice") or ""), exit_code=_exit_code(status))
+
+
+def _exit_code(status: int) -> ExitCode:
+    if status in _USAGE_STATUSES:
+        return ExitCode.USAGE
+    return ExitCode.UNREACHABLE if status in _AWAY_STATUSES else ExitCode.FAILED
+
+
+def exit_code_of_job(job: JsonObject) -> ExitCode:
+    """Return how a command that followed this job to its end exits."""
+    state = job["state"]
+    if state == "succeeded":
+        return ExitCode.OK
+    if state == "cancelled":
+        return ExitCode.CANCELLED
+    refused = (job.get("error") or {}).get("code") == "refused"
+    return ExitCode.REFUSED if refused else ExitCode.FAILED

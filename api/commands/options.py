@@ -1,0 +1,98 @@
+"""Turns a step's parameters (a pydantic model) into options of the command line, and back into parameters."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from api.commands.errors import CommandError, ExitCode
+from shared.contracts import JsonObject
+
+_PLAIN = (bool, int, float, str)
+
+
+def options_of(model: type[BaseModel]) -> list[inspect.Parameter]:
+    """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``.
+
+    An option that is not given is None here and left to the API, which knows the default.
+    """
+    return [_option(name, field) for name, field in model.model_fields.items()]
+
+
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+    kind = _option_type(field.annotation)
+    flag = name.replace("_", "-")
+    info = typer.Option(
+        f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}",
+        help=field.description or "",
+        show_default=False if field.is_required() or field.default is None else _shown(field.default),
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if field.is_required() else None,
+        annotation=Annotated[kind if field.is_required() else kind | None, info],
+    )
+
+
+def _option_type(annotation: Any) -> Any:
+    """Return what the option takes; what the command line has no type for is written as JSON."""
+    bare = _without_none(annotation)
+    if bare in _PLAIN or get_origin(bare) is Literal:
+        return bare
+    if get_origin(bare) in (list, tuple, set, frozenset):
+        return list[_option_type(get_args(bare)[0])]  # type: ignore[misc]  # built at run time
+    if isinstance(bare, type) and issubclass(bare, Enum | Path):
+        return bare
+    return str
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) is Annotated:
+        return _without_none(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        members = [member for member in get_args(annotation) if member is not NoneType]
+        return _without_none(members[0]) if len(members) == 1 else annotation
+    return annotation
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, Enum):
+        return str(default.value)
+    return json.dumps(default) if isinstance(default, bool | list | tuple | dict) else str(default)
+
+
+def parse(model: type[BaseModel], given: Mapping[str, Any]) -> JsonObject:
+    """Check the options that were given against the step's model; return them as JSON.
+
+    Raises ``CommandError`` (usage) that names each wrong option. Nothing has been sent then.
+    """
+    chosen = {name: _from_json(model, name, value) for name, value in given.items() if value is not None}
+    try:
+        return model.model_validate(chosen).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as error:
+        wrong = "; ".join(_sentence(dict(item)) for item in error.errors(include_url=False, include_input=False))
+        raise CommandError(wrong, advice="--help lists the options", exit_code=ExitCode.USAGE) from error
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in item["loc"]).replace("_", "-")
+    return f"--{where}: {item['msg']}" if where else str(item["msg"])
+
+
+def _from_json(model: type[BaseModel], name: str, value: Any) -> Any:
+    """Decode an option whose field the command line has no type for; a plain text is taken as it is."""
+    bare = _without_none(model.model_fields[name].annotation)
+    if not isinstance(value, str) or _option_type(bare) is not str or bare is str:
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value

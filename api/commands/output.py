@@ -1,0 +1,149 @@
+"""What commands print: results on standard output (tables, or JSON for programs), everything else on standard error."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shared.contracts import JsonObject
+
+_PIPE_WIDTH = 200  # a table sent to a file or a pipe is not squeezed into 80 columns
+_DIGITS = 4
+
+STATE_STYLES = {
+    "queued": "yellow",
+    "running": "cyan",
+    "waiting": "magenta",
+    "succeeded": "green",
+    "failed": "bold red",
+    "cancelled": "dim",
+    "active": "green",
+    "candidate": "yellow",
+    "retired": "dim",
+    "pass": "green",
+    "fail": "bold red",
+    "insufficient": "yellow",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list: its title, and the field to show or a function of the item."""
+
+    title: str
+    value: str | Callable[[JsonObject], Any]
+
+    def of(self, item: JsonObject) -> Text:
+        """Return the item's cell."""
+        found = item.get(self.value) if isinstance(self.value, str) else self.value(item)
+        return cell(found)
+
+
+@cache
+def out() -> Console:
+    """Return the console of results."""
+    return Console(width=None if sys.stdout.isatty() else _pipe_width(), highlight=False)
+
+
+@cache
+def err() -> Console:
+    """Return the console of progress and errors."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else _pipe_width(), highlight=False)
+
+
+def _pipe_width() -> int:
+    return shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns  # honours COLUMNS
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value for programs, as the API gave it."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_list(page: JsonObject, columns: Sequence[Column], *, as_json: bool, more: str) -> None:
+    """Print a page of a list; ``more`` is the option that reads the next page."""
+    if as_json:
+        print_json(page)
+        return
+    table = Table(*(column.title for column in columns), box=None, pad_edge=False)
+    for item in page["items"]:
+        table.add_row(*(column.of(item) for column in columns))
+    out().print(table)
+    if page.get("next_cursor"):
+        err().print(f"[dim]there is more: {more} {page['next_cursor']}[/dim]")
+
+
+def print_object(thing: JsonObject, *, as_json: bool, title: str = "") -> None:
+    """Print one thing: a row for each field, nested objects with dotted names, lists of objects as tables."""
+    if as_json:
+        print_json(thing)
+        return
+    table = Table("", "", title=title or None, title_justify="left", box=None, show_header=False, pad_edge=False)
+    for name, value in flatten(thing):
+        table.add_row(Text(name, style="bold"), cell(value))
+    out().print(table)
+    for name, items in thing.items():
+        if _is_table(items):
+            print_items(name, items)
+
+
+def print_items(title: str, items: Sequence[JsonObject]) -> None:
+    """Print a list of objects under a title; nested objects are left to ``--json``."""
+    names = [name for name, value in items[0].items() if not isinstance(value, dict)]
+    table = Table(*names, title=title, title_justify="left", box=None, pad_edge=False)
+    for item in items:
+        table.add_row(*(cell(item.get(name)) for name in names))
+    out().print()
+    out().print(table)
+
+
+def flatten(thing: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield the leaves of nested objects with dotted names; empty ones and tables are left out."""
+    for name, value in thing.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}.")
+        elif value not in (None, "", []) and not _is_table(value):
+            yield f"{prefix}{name}", value
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def cell(value: Any) -> Text:
+    """Show a value to a person: short figures, local times, states in colour."""
+    if value is None:
+        return Text("")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, float):
+        return Text(figure(value))
+    if isinstance(value, list):
+        return Text(", ".join(str(cell(item)) for item in value))
+    text = str(value)
+    return Text(_local_time(text), style=STATE_STYLES.get(text, ""))
+
+
+def figure(value: float | None) -> str:
+    """Show a figure with as many digits as mean something."""
+    if value is None:
+        return "-"
+    return f"{value:.{_DIGITS}g}" if abs(value) < 1 else f"{value:,.{2 if value % 1 else 0}f}"
+
+
+def _local_time(text: str) -> str:
+    if len(text) < len("2026-01-01T00:00:00Z") or text[4:5] != "-" or text[10:11] != "T":
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment.tzinfo else text

@@ -1,0 +1,56 @@
+"""Commands that are generated: one group for each pipeline, one command for each of its steps.
+
+A step's parameters become options (``options.py``), so the command line always fits the API. What a pipeline has
+besides its steps (a generator of sample data, a question to its model) is in a module of its own, ``EXTRAS``.
+"""
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from api.commands import flags, options
+from api.commands.client import open_api, path_of
+from api.commands.following import finish
+from api.commands.uploads import import_command
+from shared.pipeline import Step
+
+EXTRAS = {"router": "api.commands.router"}
+IMPORT = "import"  # the step whose parameter is a file
+
+_COMMON = [
+    inspect.Parameter("wait", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=flags.Wait),
+    inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flags.AsJson),
+    inspect.Parameter("idempotency_key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flags.IdempotencyKey),
+]
+
+
+def app_of(name: str) -> typer.Typer:
+    """Build the group of a pipeline."""
+    from shared.registry import get_pipeline, steps
+
+    app = typer.Typer(no_args_is_help=True, help=get_pipeline(name).summary)
+    for step in steps().values():
+        if step.pipeline == name:
+            command = import_command(step) if step.name == IMPORT else command_of(step)
+            app.command(step.name.replace("_", "-"), help=step.summary)(command)
+    if name in EXTRAS:
+        import_module(EXTRAS[name]).add_to(app)
+    return app
+
+
+def command_of(step: Step[Any]) -> Callable[..., None]:
+    """Build the command that submits a step, shows its progress and prints its result."""
+
+    def run(*, wait: bool, as_json: bool, idempotency_key: str | None, **given: Any) -> None:
+        params = options.parse(step.params, given)
+        with open_api() as api:
+            job = api.post(path_of(step.pipeline, step.name), params, idempotency_key=idempotency_key)
+            finish(api, job, wait=wait, as_json=as_json)
+
+    parameters = [*options.options_of(step.params), *_COMMON]
+    # typer reads the signature, which is the one of this step and not of the function above
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
