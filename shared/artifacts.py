@@ -45,6 +45,10 @@ class BlobWriter(Protocol):
 class ArtifactStore(Protocol):
     """Local folder or S3, chosen by ``ARTIFACTS_URL``. Raises ``UnavailableError`` when the store does not answer."""
 
+    def check(self) -> None:
+        """Raise UnavailableError unless the store answers: for readiness, not before each use."""
+        ...
+
     def writer(self) -> AbstractContextManager[BlobWriter]:
         """Stream one blob in constant memory. An error inside the block leaves nothing behind."""
         ...
@@ -58,7 +62,7 @@ class ArtifactStore(Protocol):
         ...
 
     def publish(self, manifest: Manifest) -> str:
-        """Write the manifest, after its files; return its hash, which names the artifact."""
+        """Write the manifest; return its hash, which names the artifact. Raises NotFoundError if a file is missing."""
         ...
 
     def manifest(self, sha256: str) -> Manifest:
