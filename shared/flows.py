@@ -50,7 +50,7 @@ def start(conn: Connection, job: Job) -> list[Job]:
     if isinstance(decision, Done):
         return succeed(conn, job, decision)
     if attempts.wait(conn, job.id, job.attempt, after=None, reason=f"waits for {decision.kind}") is None:
-        raise LeaseLostError(f"attempt {job.attempt} of {job.id} lost its lease")
+        raise _lease_lost(job)
     return [_write_child(conn, job, decision, 0)]
 
 
@@ -79,9 +79,8 @@ def _decide(conn: Connection, parent: Job, done: Sequence[StepDone]) -> list[Job
         rows.end_flow(conn, parent.id, state=JobState.FAILED, text=error.message, error=error.as_dict())
         jobs.end_parents(conn, parent, JobState.FAILED, error.message, error.as_dict())
         return []
-    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(decision.result))
-    if decision.record:
-        decision.record(conn)
+    refined = decision.record(conn) if decision.record else None
+    rows.end_flow(conn, parent.id, state=JobState.SUCCEEDED, result=_as_json(refined or decision.result))
     return _advance(conn, parent.parent_id) if parent.parent_id else []
 
 

@@ -77,7 +77,7 @@ def succeed(conn: Connection, job_id: str, attempt: int, result: JsonObject) -> 
 
 
 _REST = logged(
-    "UPDATE jobs SET state = %(state)s, run_at = CASE WHEN %(after)s::interval IS NULL THEN %(never)s::timestamptz"
+    "UPDATE jobs SET state = %(state)s::job_state, run_at = CASE WHEN %(after)s::interval IS NULL THEN %(never)s::timestamptz"
     " ELSE now() + %(after)s END, sent_at = NULL, failures = failures + %(failed)s,"
     " error = coalesce(%(error)s, error), "
     + _AT_REST
@@ -105,7 +105,7 @@ def wait(conn: Connection, job_id: str, attempt: int, *, after: timedelta | None
 
 
 _END = logged(
-    "UPDATE jobs SET state = %(state)s, failures = failures + %(failed)s, error = coalesce(%(error)s, error),"
+    "UPDATE jobs SET state = %(state)s::job_state, failures = failures + %(failed)s, error = coalesce(%(error)s, error),"
     " finished_at = now(), " + _AT_REST + " WHERE " + _MINE
 )
 

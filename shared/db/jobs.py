@@ -156,8 +156,8 @@ def cancel(conn: Connection, job_id: str, text: str) -> Job | None:
 
 
 _SUPERSEDE = logged(
-    "UPDATE jobs SET state = %(state)s, result = %(result)s, error = %(error)s, finished_at = now(),"
-    " progress = CASE WHEN %(state)s = 'succeeded' THEN 1 ELSE progress END"
+    "UPDATE jobs SET state = %(state)s::job_state, result = %(result)s, error = %(error)s, finished_at = now(),"
+    " progress = CASE WHEN %(state)s::job_state = 'succeeded' THEN 1 ELSE progress END"
     " WHERE id = %(id)s AND state = 'waiting'"
 )
 
@@ -189,7 +189,7 @@ def report_flow(conn: Connection, job_id: str, *, fraction: float, message: str)
 
 
 _REVIVE = logged(
-    "UPDATE jobs SET state = %(state)s, run_at = CASE WHEN %(state)s = 'queued' THEN now()"
+    "UPDATE jobs SET state = %(state)s::job_state, run_at = CASE WHEN %(state)s::job_state = 'queued' THEN now()"
     " ELSE %(never)s::timestamptz END, sent_at = NULL, failures = 0, error = NULL, result = NULL,"
     " cancel_requested = false, finished_at = NULL WHERE id = %(id)s AND state IN ('failed', 'cancelled')"
 )

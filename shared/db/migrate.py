@@ -36,7 +36,7 @@ def migrate(dsn: str) -> list[str]:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         conn.execute(_TABLE)
-        known = dict(conn.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
+        known: dict[str, str] = dict(conn.execute("SELECT name, sha256 FROM schema_migrations").fetchall())
         for name, sql in available().items():
             digest = hashlib.sha256(sql).hexdigest()
             if name not in known:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from psycopg import Connection
-from psycopg.rows import scalar_row, tuple_row
+from psycopg.rows import tuple_row
 
 from shared.ids import canonical_json
 
@@ -49,16 +50,16 @@ WITH input AS (
     SELECT id, kind, queue, params::jsonb, actor, max_attempts, unique_key, parent_id, position, now() FROM input
     WHERE key IS NULL OR id IN (SELECT job_id FROM keys)
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING id, created_at
 ), logged AS (
     INSERT INTO job_events (job_id, attempt, type) SELECT id, 0, 'queued' FROM created
 )
-SELECT id FROM created
+SELECT id, created_at FROM created
 """
 
 
-def insert(conn: Connection, new_jobs: Sequence[NewJob]) -> set[str]:
-    """Write the jobs whose keys are free, and return their ids."""
+def insert(conn: Connection, new_jobs: Sequence[NewJob]) -> dict[str, datetime]:
+    """Write the jobs whose keys are free; return their ids and when they were created."""
     columns = (
         [j.id for j in new_jobs],
         [j.kind for j in new_jobs],
@@ -72,15 +73,16 @@ def insert(conn: Connection, new_jobs: Sequence[NewJob]) -> set[str]:
         [j.idempotency_key for j in new_jobs],
         [j.request if j.idempotency_key else None for j in new_jobs],
     )
-    with conn.cursor(row_factory=scalar_row) as cursor:
-        return set(cursor.execute(_INSERT, columns).fetchall())
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(_INSERT, columns).fetchall())
 
 
 def idempotent_job(conn: Connection, new_job: NewJob) -> tuple[str, bool] | None:
     """Return the job that this idempotency key stands for, and whether it was the same request."""
     with conn.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(
-            "SELECT coalesce(job_id, ''), request_hash = sha256(%b) FROM idempotency_keys WHERE actor = %s AND key = %s",
+            "SELECT coalesce(job_id, ''), request_hash = sha256(%b) FROM idempotency_keys"
+            " WHERE actor = %s AND key = %s",
             [new_job.request, new_job.actor, new_job.idempotency_key],
         ).fetchone()
 
