@@ -6,7 +6,7 @@ same transaction that records the end of its step (``shared/flows.py``).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection, errors
@@ -32,12 +32,13 @@ _TRIES = 3
 class Submission:
     """What became of one submit: the job that now stands for it, and whether it was created just now.
 
-    ``conflict`` is None, ``unique-key`` (job_id names the one that is in the way) or ``idempotency-key`` (the key was
-    used for another request).
+    ``created_at`` is set when it was. ``conflict`` is None, ``unique-key`` (job_id names the one that is in the way) or
+    ``idempotency-key`` (the key was used for another request).
     """
 
     job_id: str
     created: bool
+    created_at: datetime | None = None
     conflict: str | None = None
 
 
@@ -87,8 +88,8 @@ def _explain(conn: Connection, job: NewJob) -> Submission:
             submissions.release_idempotency_key(conn, job)
             return Submission(job_id=active, created=False, conflict="unique-key")
         submissions.release_idempotency_key(conn, job)
-        if submissions.insert(conn, [job]):
-            return Submission(job_id=job.id, created=True)
+        if created := submissions.insert(conn, [job]):
+            return Submission(job_id=job.id, created=True, created_at=created[job.id])
     raise ConflictError(f"could not submit {job.kind}: its keys are being taken by others", advice="try again")
 
 

@@ -1,6 +1,6 @@
 """SQL of the table ``job_events``: what happened to jobs, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +31,20 @@ def after(conn: Connection, job_ids: Sequence[str], seq: int, limit: int) -> lis
             "SELECT job_id, seq, attempt, type, message, data, at FROM job_events"
             " WHERE job_id = ANY(%s) AND seq > %s ORDER BY seq LIMIT %s",
             [list(job_ids), seq, limit],
+        ).fetchall()
+
+
+def after_each(conn: Connection, cursors: Mapping[str, int], limit: int) -> list[Event]:
+    """Return what is new of many jobs: for each job id its first ``limit`` events after the sequence number given.
+
+    A cursor for each job, since numbers grow within a job only: a later commit of another job may bring lower ones.
+    """
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(
+            "SELECT e.* FROM unnest(%b::text[], %b::bigint[]) AS wanted (job_id, seq) CROSS JOIN LATERAL ("
+            " SELECT job_id, seq, attempt, type, message, data, at FROM job_events"
+            " WHERE job_id = wanted.job_id AND seq > wanted.seq ORDER BY seq LIMIT %s) AS e ORDER BY e.seq",
+            [list(cursors), list(cursors.values()), limit],
         ).fetchall()
 
 
