@@ -1,0 +1,206 @@
+"""Gates that any pipeline may use: pure functions from a comparison to a verdict.
+
+Candidate and active are compared on the same rows, pair by pair. A paired bootstrap gives the interval of the mean
+difference; a sign-flip test guards the claim that one is better. The second is there for honesty on few rows: where
+only three rows differ, all against the candidate, no resample of them ever favours it, and the bootstrap alone would
+call it worse; but three coins fall alike one time in eight. With both, equally good models are told apart wrongly no
+more often than ``alpha``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydantic import Field
+
+from shared.contracts import Contract, Outcome, Verdict
+from shared.errors import InvalidInputError
+from shared.pipeline import Comparison
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NO_REGRESSION: Final = "no_regression"
+_IMPROVEMENT: Final = "improvement"
+
+# Draws made at once: bounds the memory (8 MB for each array), not the result
+_DRAWS: Final = 1_000_000
+
+
+class GatePolicy(Contract):
+    """The named values of a comparison, from a pipeline's ``policy.toml``."""
+
+    alpha: float = Field(gt=0, lt=0.5, description="How often equally good models may be told apart wrongly.")
+    resamples: int = Field(ge=100, le=100_000, description="Resamples of the bootstrap and of the sign flips.")
+    seed: int = Field(ge=0, description="Seed of both: the same comparison always gets the same verdict.")
+    min_rows: int = Field(ge=1, description="With fewer rows the verdict is insufficient.")
+    margin: float = Field(
+        default=0.0, ge=0, description="Mean score that may be lost without a regression, or must be gained to improve."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The mean of candidate minus active over paired rows, and how sure it is.
+
+    ``low`` and ``high`` are one-sided bounds: the true mean lies above ``low``, and likewise below ``high``, with
+    probability 1 - alpha each. ``p_worse`` and ``p_better`` are the chances that equally good models differ by as
+    much in that direction.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_worse: float
+    p_better: float
+
+
+def no_regression(comparison: Comparison, policy: GatePolicy) -> Verdict:
+    """Refuse a candidate that is shown to be worse than the active model by more than the margin.
+
+    With no active model there is nothing to fall behind, and it passes. Raises InvalidInputError when the two were
+    not scored on the same rows.
+    """
+    known = _without_test(_NO_REGRESSION, comparison, policy)
+    if known is not None:
+        return known
+    found = _difference(comparison, policy)
+    worse = found.high < -policy.margin and found.p_worse <= policy.alpha
+    if worse:
+        conclusion = f"the candidate is worse{_by_more_than(policy)}"
+    else:
+        conclusion = f"nothing shows that the candidate is worse{_by_more_than(policy)}"
+    return _verdict(_NO_REGRESSION, comparison, found, Outcome.FAIL if worse else Outcome.PASS, conclusion)
+
+
+def improvement(comparison: Comparison, policy: GatePolicy) -> Verdict:
+    """Let through only a candidate that is shown to be better than the active model by more than the margin.
+
+    It fails when it is shown not to be, and is insufficient when the rows cannot tell. With no active model any
+    candidate is an improvement. Raises InvalidInputError when the two were not scored on the same rows.
+    """
+    known = _without_test(_IMPROVEMENT, comparison, policy)
+    if known is not None:
+        return known
+    found = _difference(comparison, policy)
+    if found.low > policy.margin and found.p_better <= policy.alpha:
+        outcome, conclusion = Outcome.PASS, f"the candidate is better{_by_more_than(policy)}"
+    elif found.high <= policy.margin:
+        outcome, conclusion = Outcome.FAIL, f"the candidate is not better{_by_more_than(policy)}"
+    else:
+        outcome, conclusion = Outcome.INSUFFICIENT, "these rows cannot tell whether the candidate is better"
+    return _verdict(_IMPROVEMENT, comparison, found, outcome, conclusion)
+
+
+def difference(candidate: Sequence[float], active: Sequence[float], policy: GatePolicy) -> Difference:
+    """Compare paired scores (at least one pair; higher is better). Deterministic for a policy.
+
+    Raises InvalidInputError when the lengths differ or a score is not finite.
+    """
+    import numpy as np
+
+    if len(candidate) != len(active):
+        raise InvalidInputError(
+            f"candidate and active were scored on {len(candidate)} and {len(active)} rows: a pair needs the same rows"
+        )
+    gains = np.asarray(candidate, dtype=np.float64) - np.asarray(active, dtype=np.float64)
+    if not np.isfinite(gains).all():
+        raise InvalidInputError("a score is not a finite number")
+    rng = np.random.default_rng(policy.seed)
+    means = _bootstrap_means(gains, policy.resamples, rng)
+    low, high = np.quantile(means, [policy.alpha, 1 - policy.alpha])
+    p_worse, p_better = _sign_flip(gains, policy.resamples, rng)
+    return Difference(mean=float(gains.mean()), low=float(low), high=float(high), p_worse=p_worse, p_better=p_better)
+
+
+def _bootstrap_means(gains: "NDArray[np.float64]", resamples: int, rng: "np.random.Generator") -> "NDArray[np.float64]":
+    """Return the mean of each resample.
+
+    How often each distinct value is drawn is one multinomial: the same distribution as drawing rows, and scores of
+    right and wrong have three distinct gains however many rows there are.
+    """
+    import numpy as np
+
+    values, counts = np.unique(gains, return_counts=True)
+    shares = counts / len(gains)
+    batch = max(1, _DRAWS // len(values))
+    return np.concatenate(
+        [
+            rng.multinomial(len(gains), shares, size=min(batch, resamples - start)) @ values / len(gains)
+            for start in range(0, resamples, batch)
+        ]
+    )
+
+
+def _sign_flip(gains: "NDArray[np.float64]", resamples: int, rng: "np.random.Generator") -> tuple[float, float]:
+    """Return the chances of a sum as low, and as high, as seen if each row had favoured either model by a fair coin.
+
+    Counting the sum itself as one of the draws keeps the test exact: (hits + 1) / (resamples + 1).
+    """
+    import numpy as np
+
+    sizes, counts = np.unique(np.abs(gains[gains != 0]), return_counts=True)
+    seen = float(gains.sum())
+    slack = 1e-9 * max(1.0, float(np.abs(gains).sum()))  # sums of the same numbers in another order
+    batch = max(1, _DRAWS // max(1, len(sizes)))
+    as_low = as_high = 1
+    for start in range(0, resamples, batch):
+        draws = min(batch, resamples - start)
+        sums = (2 * rng.binomial(counts, 0.5, size=(draws, len(sizes))) - counts) @ sizes
+        as_low += int((sums <= seen + slack).sum())
+        as_high += int((sums >= seen - slack).sum())
+    return as_low / (resamples + 1), as_high / (resamples + 1)
+
+
+def _difference(comparison: Comparison, policy: GatePolicy) -> Difference:
+    active = comparison.active.per_row if comparison.active else ()
+    return difference(comparison.candidate.per_row, active, policy)
+
+
+def _without_test(gate: str, comparison: Comparison, policy: GatePolicy) -> Verdict | None:
+    """Answer the cases that need no statistics: nothing to compare with, or too few rows."""
+    rows = len(comparison.candidate.per_row)
+    figures: dict[str, float | int | None] = {
+        "rows": rows,
+        "candidate": _mean(comparison.candidate.per_row),
+        "active": _mean(comparison.active.per_row) if comparison.active else None,
+    }
+    if comparison.active is None:
+        outcome, sentence = Outcome.PASS, "No model is active, so there is nothing to compare the candidate with."
+    elif rows < policy.min_rows:
+        outcome = Outcome.INSUFFICIENT
+        sentence = (
+            f"Only {_rows(rows)} in window {comparison.window}: at least {policy.min_rows} are needed to compare."
+        )
+    else:
+        return None
+    return Verdict(gate=gate, window=comparison.window, outcome=outcome, sentence=sentence, figures=figures)
+
+
+def _verdict(gate: str, comparison: Comparison, found: Difference, outcome: Outcome, conclusion: str) -> Verdict:
+    candidate = _mean(comparison.candidate.per_row) or 0.0
+    active = candidate - found.mean
+    rows = len(comparison.candidate.per_row)
+    sentence = (
+        f"On {_rows(rows)} of window {comparison.window} the candidate scores {candidate:.4f} and the active model "
+        f"{active:.4f}, a difference of {found.mean:+.4f} ({found.low:+.4f} to {found.high:+.4f}): {conclusion}."
+    )
+    figures: dict[str, float | int | None] = {
+        "rows": rows, "candidate": candidate, "active": active, "difference": found.mean, "low": found.low,
+        "high": found.high, "p_worse": found.p_worse, "p_better": found.p_better,
+    }  # fmt: skip
+    return Verdict(gate=gate, window=comparison.window, outcome=outcome, sentence=sentence, figures=figures)
+
+
+def _mean(scores: Sequence[float]) -> float | None:
+    return math.fsum(scores) / len(scores) if len(scores) else None
+
+
+def _rows(count: int) -> str:
+    return "1 held-out row" if count == 1 else f"{count} held-out rows"
+
+
+def _by_more_than(policy: GatePolicy) -> str:
+    return f" by more than {policy.margin:g}" if policy.margin else ""
