@@ -25,8 +25,9 @@ TASK_OPTIONS: Final[dict[Queue, dict[str, Any]]] = {
     Queue.FINETUNE: {"acks_late": False, "soft_time_limit": 25, "time_limit": 30, "expires": 60},
     # Below it lies the statement_timeout of the database (shared/db/pool.py), which frees the server side first.
     Queue.DB: {"acks_late": False, "soft_time_limit": 900, "time_limit": 960},
-    # No ledger row stands behind a call: the message is kept until it is answered. The caller's deadline expires it.
-    Queue.INFERENCE: {"acks_late": True},
+    # A call whose worker dies is over before a redelivery would come: its caller has a deadline of seconds and a
+    # fallback. Nor is it worth an event: three for each batch cost a third of the way there and back.
+    Queue.INFERENCE: {"acks_late": False, "send_events": False},
     Queue.SWEEPS: {"acks_late": False},
 }
 
@@ -64,7 +65,10 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "result_backend": None,
         "task_ignore_result": True,
         # A misspelt queue is an error at once, not a queue that nobody reads.
-        "task_queues": [KombuQueue(q.value, exchange="", routing_key=q.value) for q in Queue],
+        # Calls need no acknowledgement (see above), which saves two transactions of Redis for each: 0.8 ms instead of 1.1.
+        "task_queues": [
+            KombuQueue(q.value, exchange="", routing_key=q.value, no_ack=q is Queue.INFERENCE) for q in Queue
+        ],
         "task_default_queue": Queue.DB.value,
         "task_create_missing_queues": False,
         "broker_transport_options": {

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from shared.contracts import JsonObject
 from shared.errors import NotFoundError
-from shared.ids import canonical_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def insert(conn: Connection, rows: Sequence[Prediction]) -> None:
         [r.model_id for r in rows],
         [r.path for r in rows],
         [r.confidence for r in rows],
-        [canonical_json(r.output).decode() for r in rows],
+        [orjson.dumps(r.output).decode() for r in rows],
         [r.created_at for r in rows],
     )
     conn.execute(_INSERT, columns)

@@ -1,0 +1,270 @@
+"""Calls of the inference queue, from the front's side: batched, answered within the deadline whatever happens.
+
+A call is no job: nothing of it is worth a ledger row. Concurrent calls travel together: a batch's payload lies in Redis
+under the batch's id until its deadline, the Celery message carries the id alone, and the worker pushes the answers to
+this front's own list. A lone call is sent at once; while batches are out, calls gather for the next one.
+
+When an answer does not come in time, the pipeline's fallback answers, and its line is *down*: until an empty batch has
+made the whole way through queue and worker and back, further calls get the fallback at once instead of waiting too.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import redis.asyncio
+import structlog
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from shared.contracts import Path, Queue
+from shared.ids import CALL, new_id
+from shared.loop.predict import Answered, fallback_answer
+from shared.pipeline import Pipeline
+from workers.app import KEY_PREFIX
+from workers.dispatch import WakeUp, job_envelope, queue_key
+
+log = structlog.get_logger()
+
+CALL_KEY: Final = KEY_PREFIX + "call:"
+REPLY_KEY: Final = KEY_PREFIX + "reply:"
+
+_MAX_BATCH: Final = 256
+_MAX_OUT: Final = 2  # one is computed while the next one travels; more would only make smaller batches
+_LISTEN_S: Final = 1.0
+_PROBE_PAUSE_S: Final = 1.0
+_CONNECT_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class _Call:
+    value: Any  # parsed: what the fallback needs
+    raw: Any  # JSON: what travels
+    answer: asyncio.Future[Answered]
+    deadline: float
+
+
+@dataclass(slots=True)
+class _Batch:
+    id: str
+    line: "_Line"
+    calls: Sequence[_Call]
+    envelope: str
+    timer: asyncio.TimerHandle | None = None
+    answered: asyncio.Future[bool] | None = None  # of a probe: whether the way is free
+
+
+@dataclass(slots=True)
+class _Line:
+    """The calls of one surface: those that wait, how many batches are out, and whether the way is down."""
+
+    pipeline: Pipeline[Any, Any]
+    surface: str
+    waiting: deque[_Call] = field(default_factory=deque)
+    out: int = 0
+    flush_due: bool = False
+    down: bool = False
+
+
+class Caller:
+    """Asks the inference workers, from one event loop. Never raises because of Redis or a worker."""
+
+    def __init__(self, redis_url: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._reply_key = REPLY_KEY + new_id("front")
+        self._sender = _client(redis_url, timeout_s)
+        self._listener = _client(redis_url, _LISTEN_S + timeout_s)
+        self._lines: dict[tuple[str, str], _Line] = {}
+        self._out: dict[str, _Batch] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to listen for answers."""
+        self._spawn(self._listen())
+
+    async def stop(self) -> None:
+        """Stop listening and close the connections; whoever still waits gets the fallback."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for line in self._lines.values():
+            _close_down(line)
+        for batch in list(self._out.values()):
+            self._give_up(batch)
+        await self._sender.aclose()
+        await self._listener.aclose()
+
+    async def call(self, pipeline: Pipeline[Any, Any], surface: str, raw: Any) -> Answered:
+        """Answer one input, within the time-out. ``raw`` is the JSON that the pipeline's ``parse_input`` reads.
+
+        Raises InvalidInputError when it breaks the pipeline's contract.
+        """
+        value = pipeline.parse_input(raw)
+        line = self._line(pipeline, surface)
+        if line.down:
+            return fallback_answer(pipeline, value)
+        loop = asyncio.get_running_loop()
+        call = _Call(value, raw, loop.create_future(), loop.time() + self._timeout_s)
+        line.waiting.append(call)
+        self._flush_soon(line)
+        return await call.answer
+
+    def _line(self, pipeline: Pipeline[Any, Any], surface: str) -> _Line:
+        key = (pipeline.name, surface)
+        if key not in self._lines:
+            self._lines[key] = _Line(pipeline, surface)
+        return self._lines[key]
+
+    # --- out --------------------------------------------------------------------------------------------------------
+
+    def _flush_soon(self, line: _Line) -> None:
+        """Send what waits in the next turn of the loop, so that calls of this turn travel together."""
+        if line.waiting and line.out < _MAX_OUT and not line.flush_due:
+            line.flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush, line)
+
+    def _flush(self, line: _Line) -> None:
+        line.flush_due = False
+        calls = [line.waiting.popleft() for _ in range(min(len(line.waiting), _MAX_BATCH))]
+        if calls:
+            self._send(line, calls, calls[0].deadline)
+
+    def _send(self, line: _Line, calls: Sequence[_Call], deadline: float) -> _Batch:
+        batch_id = new_id(CALL)
+        wake = WakeUp(batch_id, f"{line.pipeline.name}.predict", Queue.INFERENCE.value)
+        batch = _Batch(batch_id, line, calls, job_envelope(wake))
+        batch.timer = asyncio.get_running_loop().call_at(deadline, self._expire, batch)
+        self._out[batch_id] = batch
+        line.out += 1
+        self._spawn(self._push(batch, deadline))
+        return batch
+
+    async def _push(self, batch: _Batch, deadline: float) -> None:
+        payload = {
+            "reply_to": self._reply_key,
+            "surface": batch.line.surface,
+            "inputs": [c.raw for c in batch.calls],
+        }
+        # The deadline is kept by Redis's clock alone, so the clocks of hosts may differ: a worker that comes late finds
+        # no payload.
+        left_ms = max(1, int((deadline - asyncio.get_running_loop().time()) * 1000))
+        try:
+            async with self._sender.pipeline(transaction=False) as pipe:
+                pipe.set(CALL_KEY + batch.id, orjson.dumps(payload), px=left_ms)
+                pipe.lpush(queue_key(Queue.INFERENCE.value), batch.envelope)
+                await pipe.execute()
+        except (RedisError, OSError) as error:
+            self._lose(batch, type(error).__name__)
+
+    def _expire(self, batch: _Batch) -> None:
+        self._lose(batch, "no answer in time")
+        self._spawn(self._withdraw(batch))
+
+    async def _withdraw(self, batch: _Batch) -> None:
+        """Take back a message that nobody took, so that none pile up while no worker runs."""
+        with contextlib.suppress(RedisError, OSError):
+            async with self._sender.pipeline(transaction=False) as pipe:
+                pipe.delete(CALL_KEY + batch.id)
+                pipe.lrem(queue_key(Queue.INFERENCE.value), 0, batch.envelope)
+                await pipe.execute()
+
+    # --- back -------------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                item = await self._listener.blpop([self._reply_key], timeout=_LISTEN_S)
+            except (RedisError, OSError) as error:
+                log.warning("answers cannot be listened for", reason=type(error).__name__)
+                await asyncio.sleep(_PROBE_PAUSE_S / 2)
+                continue
+            if item is not None:
+                self._receive(orjson.loads(item[1]))
+
+    def _receive(self, reply: dict[str, Any]) -> None:
+        batch = self._close(reply["id"])
+        if batch is None:
+            return  # came too late: its calls have their answers
+        answers = reply["answers"]
+        if answers is None:
+            self._give_up(batch)
+            return
+        if batch.answered is not None:
+            batch.answered.set_result(True)
+        for call, answer in zip(batch.calls, answers, strict=True):
+            if not call.answer.done():  # else its client has hung up
+                call.answer.set_result(Answered(**answer | {"path": Path(answer["path"])}))
+
+    def _close(self, batch_id: str) -> _Batch | None:
+        batch = self._out.pop(batch_id, None)
+        if batch is None:
+            return None
+        if batch.timer is not None:
+            batch.timer.cancel()
+        batch.line.out -= 1
+        self._flush_soon(batch.line)
+        return batch
+
+    def _give_up(self, batch: _Batch) -> None:
+        """Answer a batch's calls with the fallback."""
+        self._close(batch.id)
+        if batch.answered is not None and not batch.answered.done():
+            batch.answered.set_result(False)
+        _fall_back(batch.line, batch.calls)
+
+    # --- down and up again ------------------------------------------------------------------------------------------
+
+    def _lose(self, batch: _Batch, reason: str) -> None:
+        """Give up a batch, and with it its line until a probe comes through."""
+        if batch.id not in self._out:
+            return
+        line = batch.line
+        self._give_up(batch)
+        if line.down:
+            return
+        log.warning("calls get the fallback", pipeline=line.pipeline.name, surface=line.surface, reason=reason)
+        _close_down(line)
+        self._spawn(self._probe(line))
+
+    async def _probe(self, line: _Line) -> None:
+        loop = asyncio.get_running_loop()
+        went_down = time.monotonic()
+        while True:
+            answered: asyncio.Future[bool] = loop.create_future()
+            batch = self._send(line, [], loop.time() + self._timeout_s)
+            batch.answered = answered
+            if await answered:
+                break
+            await asyncio.sleep(_PROBE_PAUSE_S)
+        line.down = False
+        log.info("calls get answers again", pipeline=line.pipeline.name, after_s=round(time.monotonic() - went_down, 1))
+
+    def _spawn(self, coroutine: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(self._tasks.discard)
+
+
+def _close_down(line: _Line) -> None:
+    line.down = True
+    _fall_back(line, line.waiting)
+    line.waiting.clear()
+
+
+def _fall_back(line: _Line, calls: Iterable[_Call]) -> None:
+    for call in calls:
+        if not call.answer.done():
+            call.answer.set_result(fallback_answer(line.pipeline, call.value))
+
+
+def _client(url: str, timeout_s: float) -> "redis.asyncio.Redis":
+    """Return a client that gives up after the time-out and never tries twice: the fallback is better than waiting."""
+    return redis.asyncio.Redis.from_url(
+        url, socket_connect_timeout=_CONNECT_S, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+    )

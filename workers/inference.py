@@ -1,0 +1,73 @@
+"""The prediction calls: one Celery task for each pipeline, whose only argument is the id of a batch.
+
+The batch lies in Redis until its deadline (see ``workers/calls.py``); the answers go back to the list of the front that
+asked. Nothing is kept, nothing is tried again: a front that gets no answer in time has a fallback.
+"""
+
+import os
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+import structlog
+from celery import signals
+
+from shared.artifact_stores import open_store
+from shared.contracts import Queue
+from shared.db.pool import get_database
+from shared.errors import TuneyardError
+from shared.loop.model_files import ModelFiles
+from shared.loop.predict import Predictor
+from shared.registry import pipelines
+from shared.settings import get_settings
+from workers.app import TASK_OPTIONS, app
+from workers.calls import CALL_KEY
+from workers.dispatch import broker
+
+log = structlog.get_logger()
+
+_REPLY_LIVES_S: Final = 30  # a front that died leaves no list behind
+
+
+def answer_batch(pipeline_name: str, batch_id: str) -> None:
+    """Answer a batch of calls, unless its deadline is over (then its payload is gone)."""
+    payload = broker().getdel(CALL_KEY + batch_id)
+    if payload is None:
+        return
+    batch = orjson.loads(payload)
+    try:
+        answers = _predictor(os.getpid()).answer(pipeline_name, batch["surface"], batch["inputs"])
+    except TuneyardError:
+        log.exception("batch refused", pipeline=pipeline_name, call=batch_id)
+        answers = None  # the front falls back at once
+    with broker().pipeline(transaction=False) as pipe:
+        pipe.rpush(batch["reply_to"], orjson.dumps({"id": batch_id, "answers": answers}))
+        pipe.expire(batch["reply_to"], _REPLY_LIVES_S)
+        pipe.execute()
+
+
+@lru_cache(maxsize=1)
+def _predictor(pid: int) -> Predictor:  # noqa: ARG001  (the key: threads and sockets do not survive a fork)
+    settings = get_settings()
+    files = ModelFiles(open_store(settings.artifacts(), settings), settings.tuneyard_home.resolve() / "models")
+    predictor = Predictor(get_database(), files, pipelines())
+    predictor.start()
+    return predictor
+
+
+def _load_models(**_: Any) -> None:
+    """Load the models before the first call, in the process that will answer it."""
+    if Queue.INFERENCE.value in app.amqp.queues.consume_from:
+        _predictor(os.getpid())
+
+
+def _register(pipeline_name: str) -> None:
+    def predict(batch_id: str) -> None:
+        answer_batch(pipeline_name, batch_id)
+
+    app.task(predict, name=f"{pipeline_name}.predict", queue=Queue.INFERENCE.value, **TASK_OPTIONS[Queue.INFERENCE])
+
+
+for _name in pipelines():
+    _register(_name)
+signals.worker_process_init.connect(_load_models)
