@@ -1,0 +1,190 @@
+"""Fixtures of all tests: real servers, real processes, and settings that name them.
+
+The process that leads the run starts the servers; with xdist its workers get their addresses. Every test that asks
+for a database or for Redis gets an empty one of its own.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+from xdist.workermanage import WorkerController
+
+from shared.db import pool
+from shared.db.pool import Database
+from shared.settings import Settings, get_settings
+from shared.stack.process import ChildProcess
+from tests.support.databases import fresh_database
+from tests.support.network import forbid_outside
+from tests.support.processes import ApiServer, Processes
+from tests.support.servers import PostgresProcess, RedisProcess
+from tests.support.session import REDIS_DATABASES, Addresses, SharedServers
+
+# Settings of whoever runs the tests must not reach them.
+_OURS = {name.upper() for name in Settings.model_fields}
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+
+_servers = pytest.StashKey[SharedServers]()
+_addresses = pytest.StashKey[Addresses]()
+_redis_databases = itertools.cycle(range(64))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    forbid_outside()
+    handed_over = getattr(config, "workerinput", None)
+    if handed_over is not None:
+        config.stash[_addresses] = Addresses(**handed_over["addresses"])
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """Hand the addresses to a worker of xdist."""
+    node.workerinput["addresses"] = _shared_servers(node.config).addresses.as_dict()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if servers := config.stash.get(_servers, None):
+        servers.stop()
+
+
+def _shared_servers(config: pytest.Config) -> SharedServers:
+    if _servers not in config.stash:
+        config.stash[_servers] = SharedServers()
+    return config.stash[_servers]
+
+
+@pytest.fixture(scope="session")
+def addresses(pytestconfig: pytest.Config) -> Addresses:
+    """Where the run's shared servers are; they start with the first test that needs one."""
+    if _addresses not in pytestconfig.stash:
+        pytestconfig.stash[_addresses] = _shared_servers(pytestconfig).addresses
+    return pytestconfig.stash[_addresses]
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dsn(addresses: Addresses) -> Iterator[str]:
+    """The address of a migrated database of the test's own."""
+    with fresh_database(addresses.postgres) as address:
+        yield address
+
+
+@pytest.fixture
+def empty_dsn(addresses: Addresses) -> Iterator[str]:
+    """The address of a database with nothing in it."""
+    with fresh_database(addresses.postgres, migrated=False) as address:
+        yield address
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[Database]:
+    """A pool of connections to the test's database."""
+    database = Database(dsn)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def redis_url(addresses: Addresses, worker_id: str) -> Iterator[str]:
+    """A numbered database of the shared Redis. FLUSHDB is allowed, FLUSHALL is not: see ``own_redis``."""
+    worker = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
+    url = f"{addresses.redis}/{(worker * 64 + next(_redis_databases)) % REDIS_DATABASES}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A running Redis that the test may stop, freeze and wipe."""
+    server = RedisProcess.create(tmp_path / "own-redis")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresProcess]:
+    """A running PostgreSQL, with an empty database ``tuneyard``, that the test may stop, kill and restart."""
+    server = PostgresProcess.create(tmp_path_factory.mktemp("own-postgres") / "data")
+    server.start()
+    server.server.ensure_database()
+    yield server
+    server.kill()
+
+
+# --- this process's settings, and other processes -------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(dsn: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment that a deployment would give its processes. Override it to put them somewhere else."""
+    kept = {k: v for k, v in os.environ.items() if k.upper() not in _OURS and k.lower() not in _PROXIES}
+    return kept | {
+        "DATABASE_URL": dsn,
+        "REDIS_URL": redis_url,
+        "TUNEYARD_HOME": str(tmp_path / "home"),
+        "LOG_FORMAT": "console",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The settings of the test's environment, which ``get_settings`` and ``get_database`` follow too."""
+    for name in _OURS:
+        monkeypatch.delenv(name, raising=False)
+        if name in environment:
+            monkeypatch.setenv(name, environment[name])
+    get_settings.cache_clear()
+    yield get_settings()
+    if pool._database_of.cache_info().currsize:
+        pool.get_database().close()
+        pool._database_of.cache_clear()
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def processes(environment: dict[str, str], tmp_path: Path) -> Iterator[Processes]:
+    """Starts processes in the test's environment; they are ended with the test."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    processes = Processes(environment, logs)
+    yield processes
+    processes.stop_all()
+
+
+@pytest.fixture
+def worker(processes: Processes) -> Callable[..., ChildProcess]:
+    """Start the real worker of a queue: ``worker("db", LEASE_SECONDS="2")``; ``worker("beat")`` starts beat."""
+    return processes.worker
+
+
+@pytest.fixture
+def api_key(environment: dict[str, str]) -> str:
+    """The plain text of an API key that may do everything."""
+    from shared.contracts import Scope
+    from shared.keys import create_key
+
+    database = Database(environment["DATABASE_URL"])
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        conn = stack.enter_context(database.transaction())
+        _, key = create_key(conn, "tests", [Scope.ADMIN])
+    return key
+
+
+@pytest.fixture
+def api_server(processes: Processes, api_key: str) -> Callable[..., ApiServer]:
+    """Start the real front: ``with api_server().client() as client: ...``."""
+
+    def start(**env: str) -> ApiServer:
+        return ApiServer(processes, api_key, **env)
+
+    return start
