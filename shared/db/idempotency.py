@@ -39,6 +39,7 @@ def find(conn: Connection, actor: str, key: str, request: bytes) -> Remembered |
     """Return what a key stands for, if anything."""
     with conn.cursor(row_factory=class_row(Remembered)) as cursor:
         return cursor.execute(
-            "SELECT request_hash = sha256(%b) AS same, status, body FROM idempotency_keys WHERE actor = %s AND key = %s",
+            "SELECT request_hash = sha256(%b) AS same, status, body FROM idempotency_keys"
+            " WHERE actor = %s AND key = %s",
             [request, actor, key],
         ).fetchone()
