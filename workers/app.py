@@ -65,7 +65,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "result_backend": None,
         "task_ignore_result": True,
         # A misspelt queue is an error at once, not a queue that nobody reads.
-        # Calls need no acknowledgement (see above), which saves two transactions of Redis for each: 0.8 ms instead of 1.1.
+        # Calls need no acknowledgement (see above): without Redis's two transactions for it 0.8 ms instead of 1.1.
         "task_queues": [
             KombuQueue(q.value, exchange="", routing_key=q.value, no_ack=q is Queue.INFERENCE) for q in Queue
         ],
