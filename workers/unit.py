@@ -47,7 +47,7 @@ def run_job(job_id: str) -> None:
     """Run one job to its next rest. The message is only a wake-up: whoever does not get the claim drops it."""
     database = get_database()
     lease = timedelta(seconds=get_settings().lease_seconds)
-    with database.transaction() as conn:
+    with database.statement() as conn:
         job = attempts.claim(conn, job_id, worker=worker_name(), lease=lease)
     if job is None:
         log.debug("dropped: taken, ended or not yet due", job=job_id)
@@ -95,24 +95,26 @@ def _record_outcome(database: Database, job: Job, outcome: Done | Wait) -> list[
         )
         log.info("waiting", reason=outcome.reason)
         return []
-    ready = _record(database, lambda conn: flows.succeed(conn, job, outcome))
+    alone = outcome.record is None and job.parent_id is None  # then recording it is one statement
+    ready = _record(database, lambda conn: flows.succeed(conn, job, outcome), one_statement=alone)
     log.info("succeeded")
     return ready
 
 
-def _record(database: Database, write: Callable[[Connection], T]) -> T:
+def _record(database: Database, write: Callable[[Connection], T], *, one_statement: bool = False) -> T:
     """Write in one transaction, trying again while the database is away: hours of training hang on it.
 
     Trying again is safe: every write is guarded by the attempt, so one that did commit is not made twice.
     """
+    begin = database.statement if one_statement else database.transaction
     for _ in range(_RECORD_TRIES):
         try:
-            with database.transaction() as conn:
+            with begin() as conn:
                 return write(conn)
         except UnavailableError as error:
             log.warning("the database is away: trying again to record", reason=error.message)
             _idle.wait(_RECORD_PAUSE_S)
-    with database.transaction() as conn:
+    with begin() as conn:
         return write(conn)
 
 

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: one pool for each process, and the three kinds of transaction that Tuneyard knows."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,7 +17,20 @@ from shared.settings import get_settings
 _KEEPALIVE = "keepalives_idle=10 keepalives_interval=5 keepalives_count=3 connect_timeout=5 tcp_user_timeout=20000"
 # No statement of ours may hang for ever; the longest legitimate ones are exports (see the db queue's time limit).
 _OPTIONS = "-c statement_timeout=840s -c idle_in_transaction_session_timeout=120s -c timezone=UTC"
+_TRUSTED_S = 1.0
 _TRAINER_OPTIONS = f"{_OPTIONS} -c role=tuneyard_trainer -c default_transaction_read_only=on"
+
+
+class PooledConnection(Connection):
+    """A connection that knows when it was last used."""
+
+    used_at = 0.0
+
+
+def _check(conn: PooledConnection) -> None:
+    """Replace a connection that a restart of the server broke; one used a moment ago is trusted, for a check is a trip."""
+    if time.monotonic() - conn.used_at > _TRUSTED_S:
+        ConnectionPool.check_connection(conn)
 
 
 class Database:
@@ -24,13 +38,13 @@ class Database:
 
     def __init__(self, dsn: str, size: int = 10, timeout: float = 10.0) -> None:
         self.dsn = dsn
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[PooledConnection] = ConnectionPool(
             psycopg.conninfo.make_conninfo(dsn, options=_OPTIONS, **_keepalive()),
+            connection_class=PooledConnection,
             min_size=0,
             max_size=size,
             timeout=timeout,
-            # A connection that a restart of the server broke is replaced before anybody gets it.
-            check=ConnectionPool.check_connection,
+            check=_check,
             reconnect_timeout=5.0,
             open=True,
         )
@@ -42,6 +56,12 @@ class Database:
         Raises UnavailableError when no connection can be had.
         """
         with self._connection() as conn:
+            yield conn
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """Lend a connection for one statement, which is a transaction by itself: one trip instead of three."""
+        with self._connection(autocommit=True) as conn:
             yield conn
 
     @contextmanager
@@ -62,11 +82,13 @@ class Database:
             yield conn
 
     @contextmanager
-    def _connection(self, *, read_only: bool | None = None) -> Iterator[Connection]:
+    def _connection(self, *, read_only: bool | None = None, autocommit: bool = False) -> Iterator[Connection]:
         try:
             with self._pool.connection() as conn:
                 conn.read_only = read_only  # part of BEGIN: no statement of its own
+                conn.autocommit = autocommit
                 yield conn
+                conn.used_at = time.monotonic()
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise UnavailableError(
                 f"the database does not answer ({type(error).__name__})",
