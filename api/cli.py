@@ -93,7 +93,7 @@ def tuneyard(
 def main() -> None:
     """Run the command line; every error ends as one line of what and one of what to do."""
     try:
-        app()
+        app(prog_name="tuneyard")
     except CommandError as error:
         _show(error)
         sys.exit(error.exit_code)

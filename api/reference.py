@@ -193,8 +193,8 @@ def errors() -> str:
         if not issubclass(kind, JobStopped)
     )
     intro = (
-        "A problem document (`application/problem+json`, RFC 9457) has `type` `/problems/CODE`, what happened in `detail`"
-        " and what to do in `advice`. A failed job has the same code in `error.code`.\n\n"
+        "A problem document (`application/problem+json`, RFC 9457) has `type` `/problems/CODE`, what happened in"
+        " `detail` and what to do in `advice`. A failed job has the same code in `error.code`.\n\n"
     )
     return f"{_NOTE}# Errors\n\n{intro}{table(('code', 'HTTP status', 'retried', 'meaning'), rows)}"
 

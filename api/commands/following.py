@@ -1,53 +1,67 @@
-"""Follow a job to its end: a progress bar for people, lines for logs, and no gap when the connection breaks."""
+"""Follow a job to its end, through the steps of a flow, with no gap when the connection breaks."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from collections.abc import Mapping
 
 from api.commands import output
-from api.commands.client import Api, Event, is_final
-from api.commands.errors import CommandError, ExitCode, ProblemError, UnreachableError, exit_code_of_job
+from api.commands.client import Api, is_final
+from api.commands.errors import CommandError, ExitCode, exit_code_of_job
+from api.commands.progress import Show, reporter
 from shared.contracts import JsonObject
-
-Show = Callable[[Event], None]
 
 _PATIENCE_SECONDS = 60  # a restarted API or stack is back by then
 _PAUSE_SECONDS = 0.5
 
 
-def follow(api: Api, job_id: str, show: Show) -> JsonObject:
-    """Show the job's events until it ends; return the job.
+def follow(api: Api, job: JsonObject, show: Show) -> JsonObject:
+    """Show what happens to a job, and to the steps of a flow, until it ends; return the job.
 
     A broken stream is taken up again where it stopped. Raises ``UnreachableError`` when the API is away for a minute.
     """
-    seen = 0
-    heard = time.monotonic()
+    seen, heard = 0, time.monotonic()
     while True:
         try:
-            for event in api.events(job_id, after=seen):
-                seen, heard = event.seq, time.monotonic()
-                show(event)
-            job = api.job(job_id)
+            seen, broke_off = _watch(api, job, show, seen)
+            heard = time.monotonic()
+            job = api.job(job["id"])
             if is_final(job):
                 return job
-            heard = time.monotonic()
-        except (UnreachableError, ProblemError) as error:
-            away = isinstance(error, UnreachableError) or error.exit_code is ExitCode.UNREACHABLE
+            for step in _open_steps(api, job):
+                follow(api, step, show)
+        except CommandError as error:
+            away = error.exit_code is ExitCode.UNREACHABLE
             if not away or time.monotonic() - heard > _PATIENCE_SECONDS:
                 raise
-        time.sleep(_PAUSE_SECONDS)
+            broke_off = True
+        if broke_off:
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _watch(api: Api, job: JsonObject, show: Show, seen: int) -> tuple[int, bool]:
+    """Show events until the stream ends, or until a flow may have written its next step.
+
+    Returns the last sequence number shown, and whether the stream ended by itself.
+    """
+    for event in api.events(job["id"], after=seen):
+        seen = event.seq
+        show(job, event)
+        if event.type in {"waiting", "progress"} and _is_flow(job):
+            return seen, False
+    return seen, True
+
+
+def _open_steps(api: Api, job: JsonObject) -> list[JsonObject]:
+    if not _is_flow(job):
+        return []
+    newest: list[JsonObject] = api.get("/v1/jobs", parent=job["id"], limit=1)["items"]
+    return [step for step in newest if not is_final(step)]
+
+
+def _is_flow(job: Mapping[str, str]) -> bool:
+    from shared.registry import steps
+
+    step = steps().get(job["kind"])  # None: the API has a pipeline that this machine does not know
+    return step is not None and step.flow is not None
 
 
 def follow_to_the_end(api: Api, job: JsonObject) -> JsonObject:
@@ -55,57 +69,14 @@ def follow_to_the_end(api: Api, job: JsonObject) -> JsonObject:
     if is_final(job):
         return job
     try:
-        with reporter(output.err(), job) as show:
-            return follow(api, job["id"], show)
+        with reporter(output.err()) as show:
+            return follow(api, job, show)
     except KeyboardInterrupt as error:
         raise CommandError(
             f"no longer following; {job['id']} goes on",
             advice=f"tuneyard jobs follow {job['id']}   or   tuneyard jobs cancel {job['id']}",
             exit_code=ExitCode.INTERRUPTED,
         ) from error
-
-
-def reporter(console: Console, job: JsonObject) -> AbstractContextManager[Show]:
-    """Return what shows events: a bar on a terminal, else a line for each."""
-    return _bar(console, job) if console.is_terminal else _lines(console, job)
-
-
-@contextmanager
-def _bar(console: Console, job: JsonObject) -> Iterator[Show]:
-    columns = (
-        SpinnerColumn(finished_text=" "),
-        TextColumn("[bold]{task.fields[kind]}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(job["state"], total=1.0, kind=job["kind"])
-
-        def show(event: Event) -> None:
-            done = 1.0 if event.type == "succeeded" else event.data.get("fraction")
-            progress.update(task, description=escape(describe(event)), completed=done)
-
-        yield show
-
-
-@contextmanager
-def _lines(console: Console, job: JsonObject) -> Iterator[Show]:
-    def show(event: Event) -> None:
-        fraction = event.data.get("fraction")
-        share = "" if fraction is None else f" {fraction:.0%}"
-        now = datetime.now().astimezone().strftime("%H:%M:%S")
-        console.print(f"{now} {job['kind']}{share} {describe(event)}", markup=False)
-
-    yield show
-
-
-def describe(event: Event) -> str:
-    """Say what happened in one line."""
-    if event.type == "progress":
-        return event.message or "working"
-    return f"{event.type}: {event.message}" if event.message else event.type
 
 
 def show_outcome(job: JsonObject, *, as_json: bool) -> None:

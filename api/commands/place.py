@@ -28,24 +28,29 @@ class Place:
 
 
 def find_place() -> Place:
-    """Take ``TUNEYARD_URL`` and ``TUNEYARD_KEY``; what is not set comes from the stack in ``TUNEYARD_HOME``.
+    """Take ``TUNEYARD_URL`` and ``TUNEYARD_KEY``; without an URL, the stack that runs in ``TUNEYARD_HOME``.
 
     Raises ``UnreachableError`` when neither says where the API is.
     """
     from shared.settings import get_settings
 
     settings = get_settings()
-    run = settings.tuneyard_home
-    url, key = settings.tuneyard_url, settings.tuneyard_key.get_secret_value()
-    if not url:
-        url = str(_read(run / "run" / "stack.json").get("url", ""))
-        key = key or str(_read(run / "secrets.json").get("api_key", ""))
-    if not url:
+    key = settings.tuneyard_key.get_secret_value()
+    if settings.tuneyard_url:
+        return Place(url=settings.tuneyard_url.rstrip("/"), key=key)
+    local = local_place(settings.tuneyard_home)
+    if local is None:
         raise UnreachableError(
-            f"no running stack found in {run}",
+            f"no running stack found in {settings.tuneyard_home}",
             advice="start one with `tuneyard up --detach`, or set TUNEYARD_URL and TUNEYARD_KEY",
         )
-    return Place(url=url.rstrip("/"), key=key)
+    return Place(url=local.url, key=key or local.key)
+
+
+def local_place(home: Path) -> Place | None:
+    """Return where the stack in this folder says it is; None when none has been started."""
+    url = str(_read(home / "run" / "stack.json").get("url", ""))
+    return Place(url=url.rstrip("/"), key=str(_read(home / "secrets.json").get("api_key", ""))) if url else None
 
 
 def _read(path: Path) -> dict[str, Any]:

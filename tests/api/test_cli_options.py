@@ -2,7 +2,7 @@
 
 import inspect
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal, get_args
 
 import pytest
 from pydantic import Field
@@ -36,7 +36,7 @@ class Params(Contract):
 
 def _annotation(name: str) -> object:
     found = next(option for option in options_of(Params) if option.name == name)
-    bare: object = Annotated[found.annotation, ""].__origin__
+    bare, _ = get_args(found.annotation)
     return bare
 
 
