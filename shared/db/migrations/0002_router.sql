@@ -27,7 +27,7 @@ COMMENT ON TABLE ml_data IS 'Ground truth from people. The only source of the ro
 
 -- The shape in which the loop reads any pipeline's labelled examples. No person's name in it.
 CREATE VIEW router_examples AS
-    SELECT id, group_key AS "group", query AS input, label, labelled_at AS at FROM ml_data;
+    SELECT id, 'default'::text AS surface, group_key AS "group", query AS input, label, labelled_at AS at FROM ml_data;
 GRANT SELECT ON router_examples TO tuneyard_trainer;
 
 -- The seed's own name and columns.

@@ -1,0 +1,120 @@
+"""The step ``freeze``: a pipeline's labelled examples become a dataset that never changes again."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from psycopg import Connection
+from pydantic import Field
+
+from shared.artifacts import FileRef
+from shared.contracts import Contract, Queue, Split, Surface
+from shared.datasets import DatasetFacts, dataset_id, publish_dataset
+from shared.db import datasets, examples
+from shared.errors import InvalidInputError, RefusedError
+from shared.pipeline import Done, Pipeline, Run, SplitPolicy, Step
+
+# The last field of a line: it stands there once for each row, and nothing inside a row can look like it
+_ENDINGS: Final[dict[Split, bytes]] = {"train": b'"split":"train"}\n', "test": b'"split":"test"}\n'}
+
+
+class FreezeParams(Contract):
+    """What to freeze."""
+
+    surface: Surface = Field(default="default", description="The part of the pipeline whose examples are frozen.")
+    seed: int | None = Field(
+        default=None, ge=0, lt=2**63, description="Decides which groups are held out. Empty: the pipeline's own seed."
+    )
+
+
+class FreezeResult(Contract):
+    """The dataset. ``created`` is false when the very same rows and seed had been frozen before."""
+
+    dataset_id: str
+    rows: int
+    splits: dict[str, int]
+    manifest: str
+    created: bool
+
+
+def freeze_step(pipeline: Pipeline[Any, Any]) -> Step[FreezeParams]:
+    """Return a pipeline's step ``freeze``."""
+    return Step(
+        pipeline=pipeline.name,
+        name="freeze",
+        summary="Freeze the labelled examples into a dataset with its splits.",
+        queue=Queue.DB,
+        params=FreezeParams,
+        run=lambda run, params: freeze(pipeline, run, params),
+    )
+
+
+def freeze(pipeline: Pipeline[Any, Any], run: Run, params: FreezeParams) -> Done:
+    """Export, publish, then record. Freezing unchanged examples again finds the same dataset.
+
+    Raises InvalidInputError for an unknown surface, RefusedError when there are too few examples.
+    """
+    if params.surface not in pipeline.surfaces:
+        raise InvalidInputError(
+            f"{pipeline.name} has no surface {params.surface}", advice=f"choose one of: {', '.join(pipeline.surfaces)}"
+        )
+    policy = SplitPolicy(
+        test_share=pipeline.split.test_share, seed=pipeline.split.seed if params.seed is None else params.seed
+    )
+    file, splits = _export(pipeline, run, params.surface, policy)
+    facts = DatasetFacts(
+        pipeline=pipeline.name, surface=params.surface, seed=policy.seed, test_share=policy.test_share,
+        rows=sum(splits.values()), splits=splits,
+    )  # fmt: skip
+    result = FreezeResult(
+        dataset_id=dataset_id(pipeline.name, params.surface, policy, file.sha256),
+        rows=facts.rows,
+        splits=splits,
+        manifest=publish_dataset(run.artifacts, file, facts),
+        created=True,
+    )
+    return Done(result=result, record=_recorder(run.job_id, facts, result))
+
+
+def _export(
+    pipeline: Pipeline[Any, Any], run: Run, surface: str, policy: SplitPolicy
+) -> tuple[FileRef, dict[str, int]]:
+    """Stream the examples into a blob, counting as they pass. A refusal inside leaves no blob behind."""
+    splits: Counter[str] = Counter(dict.fromkeys(_ENDINGS, 0))
+    with run.artifacts.writer() as writer, run.training_data() as conn:
+        expected = max(examples.estimate(conn, pipeline.source, surface), 1)
+        for block in examples.export(conn, pipeline.source, surface, policy):
+            writer.write(block)
+            splits.update({split: block.count(ending) for split, ending in _ENDINGS.items()})
+            run.report(min(splits.total() / expected, 0.95), "freezing", rows=splits.total())
+        _require_enough(pipeline, splits)
+    return writer.ref, dict(splits)
+
+
+def _require_enough(pipeline: Pipeline[Any, Any], splits: Counter[str]) -> None:
+    rows = splits.total()
+    if rows < pipeline.min_samples:
+        raise RefusedError(
+            f"insufficient training data: {rows} of {pipeline.min_samples}",
+            advice="label or import more examples, then freeze again",
+            rows=rows,
+            needed=pipeline.min_samples,
+        )
+    for split, count in splits.items():
+        if count == 0:
+            raise RefusedError(
+                f"insufficient training data: none of {rows} examples falls into the split {split}",
+                advice="label examples of more groups, or freeze with another seed",
+                rows=rows,
+            )
+
+
+def _recorder(job_id: str, facts: DatasetFacts, result: FreezeResult) -> Callable[[Connection], FreezeResult]:
+    def record(conn: Connection) -> FreezeResult:
+        created = datasets.insert(
+            conn, dataset_id=result.dataset_id, pipeline=facts.pipeline, surface=facts.surface,
+            manifest=result.manifest, rows=facts.rows, splits=facts.splits, seed=facts.seed, job_id=job_id,
+        )  # fmt: skip
+        return result.model_copy(update={"created": created})
+
+    return record
