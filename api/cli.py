@@ -102,11 +102,9 @@ def main() -> None:
 
 
 def _show(error: CommandError) -> None:
-    from api.commands.output import err
+    from api.commands.output import print_error
 
-    err().print(f"error: {error.message}", style="bold red", markup=False)
-    if error.advice:
-        err().print(f"  {error.advice}", markup=False)
+    print_error(error, "error: ")
 
 
 if __name__ == "__main__":

@@ -179,13 +179,13 @@ def _period(period: timedelta) -> str:
 
 def errors() -> str:
     """Describe every error code: its HTTP status, its meaning, and whether a job is tried again after it."""
-    from api.errors import status_of
+    from api.errors import problem
     from shared.errors import JobStopped, TuneyardError
 
     rows = (
         (
             f"`{kind.code}`",
-            str(status_of(kind)),
+            str(problem(kind("")).status_code),
             "yes" if kind.retryable else "no",
             (kind.__doc__ or "").strip(),
         )

@@ -32,12 +32,20 @@ MEANINGS: dict[ExitCode, str] = {
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked; shown as one line, and one line of advice."""
+    """A command cannot do what it was asked: what happened, what to do, and lists of details (bad lines)."""
 
-    def __init__(self, message: str, *, advice: str = "", exit_code: ExitCode = ExitCode.FAILED) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        advice: str = "",
+        details: JsonObject | None = None,
+        exit_code: ExitCode = ExitCode.FAILED,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.details = details or {}
         self.exit_code = exit_code
 
 
@@ -55,7 +63,25 @@ class ProblemError(CommandError):
         self.status = status
         self.problem = problem
         message = str(problem.get("detail") or problem.get("title") or f"the API answered {status}")
-        super().__init__(message, advice=str(problem.get("advice") or ""), exit_code=_exit_code(status))
+        super().__init__(
+            message,
+            advice=str(problem.get("advice") or ""),
+            details=problem.get("details"),
+            exit_code=_exit_code(status),
+        )
+
+
+class JobError(CommandError):
+    """A job that a command followed did not succeed."""
+
+    def __init__(self, job: JsonObject) -> None:
+        error = job.get("error") or {}
+        super().__init__(
+            f"{job['kind']} {job['id']}: {error.get('message') or job['state']}",
+            advice=error.get("advice", ""),
+            details=error.get("details"),
+            exit_code=exit_code_of_job(job),
+        )
 
 
 def _exit_code(status: int) -> ExitCode:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from api.commands import output
 from api.commands.client import Api, is_final
-from api.commands.errors import CommandError, ExitCode, exit_code_of_job
+from api.commands.errors import CommandError, ExitCode, JobError, exit_code_of_job
 from api.commands.progress import Show, reporter
 from shared.contracts import JsonObject
 
@@ -80,17 +80,13 @@ def follow_to_the_end(api: Api, job: JsonObject) -> JsonObject:
 
 
 def show_outcome(job: JsonObject, *, as_json: bool) -> None:
-    """Print how a followed job ended; raise ``CommandError`` with its exit code unless it succeeded."""
+    """Print how a followed job ended; raise ``JobError`` unless it succeeded."""
     if as_json:
         output.print_json(job)
     elif job["state"] == "succeeded":
         output.print_object({"job": job["id"], **(job["result"] or {})}, as_json=False)
-    code = exit_code_of_job(job)
-    if code is ExitCode.OK:
-        return
-    error = job.get("error") or {}
-    reason = error.get("message") or job["state"]
-    raise CommandError(f"{job['kind']} {job['id']}: {reason}", advice=error.get("advice", ""), exit_code=code)
+    if exit_code_of_job(job) is not ExitCode.OK:
+        raise JobError(job)
 
 
 def finish(api: Api, job: JsonObject, *, wait: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from api.commands.errors import CommandError
 from shared.contracts import JsonObject
 
 _PIPE_WIDTH = 200  # a table sent to a file or a pipe is not squeezed into 80 columns
@@ -92,17 +93,27 @@ def print_object(thing: JsonObject, *, as_json: bool, title: str = "") -> None:
     out().print(table)
     for name, items in thing.items():
         if _is_table(items):
-            print_items(name, items)
+            out().print()
+            out().print(_items(name, items))
 
 
-def print_items(title: str, items: Sequence[JsonObject]) -> None:
-    """Print a list of objects under a title; nested objects are left to ``--json``."""
+def print_error(error: CommandError, before: str) -> None:
+    """Say on standard error what went wrong, what to do, and what exactly was wrong (a table of bad lines)."""
+    err().print(f"{before}{error.message}", style="bold red", markup=False)
+    if error.advice:
+        err().print(f"  {error.advice}", markup=False)
+    for name, items in error.details.items():
+        if _is_table(items):
+            err().print(_items(name, items))
+
+
+def _items(title: str, items: Sequence[JsonObject]) -> Table:
+    """Lay out a list of objects; what is nested in them is left to ``--json``."""
     names = [name for name, value in items[0].items() if not isinstance(value, dict)]
     table = Table(*names, title=title, title_justify="left", box=None, pad_edge=False)
     for item in items:
         table.add_row(*(cell(item.get(name)) for name in names))
-    out().print()
-    out().print(table)
+    return table
 
 
 def flatten(thing: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -52,8 +52,7 @@ def main() -> int:
     try:
         found = run(steps)
     except CommandError as error:
-        output.err().print(f"the demo failed at “{steps.current}”: {error.message}", style="bold red", markup=False)
-        output.err().print(error.advice, markup=False)
+        output.print_error(error, f"the demo failed at “{steps.current}”: ")
         return error.exit_code
     except KeyboardInterrupt:
         output.err().print(f"stopped at “{steps.current}”", markup=False)

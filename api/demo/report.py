@@ -1,13 +1,13 @@
 """The demo's one table: what was frozen, how the models did, what the gates said, what was answered."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rich.table import Table
 from rich.text import Text
 
 from api.commands.output import STATE_STYLES, figure
 from api.demo.walk import Findings, Round
-from shared.contracts import JsonObject
 
 _WINDOWS = {"all": "all held-out rows", "recent": "last 30 days"}
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1"}
@@ -33,7 +33,7 @@ def _learning_rows(table: Table, rounds: Sequence[Round]) -> None:
     row("rows frozen", _rows_frozen)
     for metric, title in _METRICS.items():
         for window, where in _WINDOWS.items():
-            row(f"{title}, {where}", lambda each, w=window, m=metric: _scores(each.model, w, m))
+            row(f"{title}, {where}", partial(_scores, window=window, metric=metric))
     row("verdicts", _verdicts)
     row("promotion", _promotion)
 
@@ -43,8 +43,8 @@ def _rows_frozen(each: Round) -> str:
     return f"{each.dataset['rows']:,} ({splits})"
 
 
-def _scores(model: JsonObject, window: str, metric: str) -> str:
-    scores = model["metrics"][window]
+def _scores(each: Round, *, window: str, metric: str) -> str:
+    scores = each.model["metrics"][window]
     active = (scores["active"] or {}).get(metric)
     against = "no active model" if active is None else f"active {figure(active)}"
     return f"candidate {figure(scores['candidate'].get(metric))}, {against} ({scores['rows']:,} rows)"

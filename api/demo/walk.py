@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from api.commands.client import Api, path_of
-from api.commands.errors import CommandError, exit_code_of_job
+from api.commands.errors import CommandError, JobError
 from api.commands.following import follow
 from api.commands.progress import reporter
 from api.demo.asking import Answered, ask_all, wait_for_version
-from api.demo.samples import Labelled
+from api.demo.samples import Labelled, Samples
 from shared.contracts import JsonObject
 
 PIPELINE = "router"
@@ -51,10 +51,11 @@ class Walk:
         self._console = console
         self._announce = announce
 
-    def whole_loop(self, older: Sequence[Labelled], newer: Sequence[Labelled], asked: Sequence[Labelled]) -> Findings:
+    def whole_loop(self, samples: Samples) -> Findings:
         """Walk it once. Raises ``CommandError`` when a step fails."""
-        first = self._learn(older, "older labels")
-        second = self._learn(newer, "labels of the last weeks")
+        first = self._learn(samples.older, "older labels")
+        second = self._learn(samples.newer, "labels of the last days")
+        asked = samples.asked
         with self._announce("Wait until the active model answers"):
             active = self._active_model()
             reached = wait_for_version(self._api, active["version"], asked[0].query, seconds=_REACH_SECONDS)
@@ -109,14 +110,9 @@ class Walk:
         return len(doubtful)
 
     def _finish(self, job: JsonObject) -> JsonObject:
-        """Follow a job with its progress shown. Raises ``CommandError`` unless it succeeds."""
+        """Follow a job with its progress shown. Raises ``JobError`` unless it succeeds."""
         with reporter(self._console) as show:
             job = follow(self._api, job, show)
         if job["state"] != "succeeded":
-            error = job["error"] or {}
-            raise CommandError(
-                f"{job['kind']} {job['id']}: {error.get('message', job['state'])}",
-                advice=error.get("advice", ""),
-                exit_code=exit_code_of_job(job),
-            )
+            raise JobError(job)
         return job
