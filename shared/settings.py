@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     event_retention_days: int = Field(90, gt=0, description="Progress events of finished jobs are kept this long.")
     idempotency_hours: int = Field(24, gt=0, description="How long an `Idempotency-Key` is remembered.")
 
+    ready_file: Path | None = Field(
+        None, description="A worker, or beat, creates this file when it has started: for whoever supervises it."
+    )
+
     # logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("json", description="`json` for machines, `console` for people.")

@@ -11,6 +11,7 @@ from typing import Any, Final
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 from celery import Celery
+from celery.signals import beat_init, worker_ready
 
 from shared.contracts import Queue
 from shared.logs import configure_logs
@@ -33,6 +34,11 @@ _CONFIGURATION: Final[dict[Queue, dict[str, Any]]] = {
 }
 
 
+def _tell_ready(**_signal: Any) -> None:
+    if ready_file := get_settings().ready_file:
+        ready_file.touch()
+
+
 def _serve(app: Celery, queue: Queue) -> None:
     app.conf.update(_CONFIGURATION.get(queue, {}))
     name = f"{queue.value}@%h.{os.getpid()}"  # any number of workers of a queue on one host
@@ -53,6 +59,8 @@ def main(arguments: list[str]) -> None:
     settings.dsn()
     from workers.app import app
 
+    worker_ready.connect(_tell_ready)
+    beat_init.connect(_tell_ready)
     if arguments[0] == "beat":
         app.Beat(loglevel=settings.log_level, quiet=True).run()
     else:
