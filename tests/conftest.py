@@ -14,6 +14,7 @@ import pytest
 import redis
 from xdist.workermanage import WorkerController
 
+from shared import registry
 from shared.db import pool
 from shared.db.pool import Database
 from shared.settings import Settings, get_settings
@@ -26,6 +27,7 @@ from tests.support.session import REDIS_DATABASES, Addresses, SharedServers
 
 # Settings of whoever runs the tests must not reach them.
 _OURS = {name.upper() for name in Settings.model_fields}
+PROBE = "tests.support.probe"
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 _servers = pytest.StashKey[SharedServers]()
@@ -148,6 +150,21 @@ def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
         pool.get_database().close()
         pool._database_of.cache_clear()
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def probe_pipeline(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process's registry know the pipeline of ``tests/support/probe.py``."""
+    monkeypatch.setenv("TUNEYARD_PIPELINES", PROBE)
+    _forget_pipelines()
+    yield
+    monkeypatch.undo()
+    _forget_pipelines()
+
+
+def _forget_pipelines() -> None:
+    for remembered in (get_settings, registry.pipelines, registry.steps):
+        remembered.cache_clear()
 
 
 @pytest.fixture

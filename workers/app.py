@@ -46,8 +46,8 @@ def _beat_schedule() -> dict[str, dict[str, Any]]:
         entry.name: {
             "task": "sweeps.fire",
             "args": [entry.name],
-            # Asked often, fired once a period: the database knows when it last did.
-            "schedule": min(entry.every.total_seconds() / 2, 60.0),
+            # Asked often (each minute), fired once a period: the database knows when it last did.
+            "schedule": min(entry.every.total_seconds() / 2, get_settings().sweep_seconds * 12),
             "options": {"queue": Queue.SWEEPS.value, "expires": 60},
         }
         for entry in ENTRIES

@@ -98,11 +98,15 @@ def job_envelope(wake: WakeUp) -> str:
     return outer.replace("%body", encoded).replace(_TAG, new_id("tag")).replace(_ID, wake.job_id)
 
 
-@lru_cache(maxsize=4)
-def broker(timeout_s: float = _FRONT_TIMEOUT_S) -> "redis.Redis[Any]":
-    """Return a client of the broker that gives up in seconds and never tries twice."""
+def broker() -> redis.Redis:
+    """Return this process's client of the broker, which gives up in seconds and never tries twice."""
+    return _client(get_settings().broker())
+
+
+@lru_cache(maxsize=2)
+def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(
-        get_settings().broker(), socket_connect_timeout=1, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+        url, socket_connect_timeout=1, socket_timeout=_FRONT_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
     )
 
 

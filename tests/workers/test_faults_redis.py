@@ -1,0 +1,53 @@
+"""Redis holds no truth: it may be wiped, stopped or frozen, and every job still runs."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.stack.process import ChildProcess
+from tests.support.probe import Number
+from tests.support.servers import RedisProcess
+from tests.support.waiting import wait_until
+from tests.workers.conftest import Ledger
+
+Worker = Callable[..., ChildProcess]
+
+
+@pytest.fixture
+def environment(environment: dict[str, str], own_redis: RedisProcess) -> dict[str, str]:
+    return environment | {"REDIS_URL": own_redis.url}
+
+
+def test_jobs_queued_in_a_wiped_redis_all_finish(ledger: Ledger, worker: Worker, own_redis: RedisProcess) -> None:
+    ids = [ledger.submit("probe.effectful", Number(value=n)) for n in range(500)]
+    own_redis.wipe()
+    worker("db")
+    worker("sweeps")
+    worker("beat")
+    wait_until(ledger.ended(*ids), timeout=60)
+    with ledger.database.reading() as conn:
+        assert conn.execute("SELECT count(*), count(DISTINCT job_id) FROM probe_effects").fetchone() == (500, 500)
+
+
+def test_jobs_submitted_while_redis_is_down_run_when_it_is_back(
+    ledger: Ledger, worker: Worker, own_redis: RedisProcess
+) -> None:
+    worker("db")
+    worker("sweeps")
+    worker("beat")
+    own_redis.stop()
+    ids = [ledger.submit("probe.effectful", Number(value=n)) for n in range(3)]
+    own_redis.start()
+    wait_until(ledger.ended(*ids), timeout=60)
+    assert [ledger.effects(job_id) for job_id in ids] == [1, 1, 1]
+
+
+def test_a_running_job_outlives_a_frozen_redis(ledger: Ledger, worker: Worker, own_redis: RedisProcess) -> None:
+    worker("db")
+    worker("sweeps")
+    worker("beat")
+    own_redis.freeze()
+    job_id = ledger.submit("probe.effectful", Number())  # its wake-up times out, and is left to the sweep
+    own_redis.thaw()
+    wait_until(ledger.ended(job_id), timeout=60)
+    assert ledger.effects(job_id) == 1
