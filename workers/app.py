@@ -4,14 +4,17 @@ Figures behind the reasons were measured on Celery 5.7 over Redis. There is no r
 ledger), no Celery retry (the ledger is the one retry authority) and no ETA (the ledger knows what is due when).
 """
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from celery import Celery
-from kombu import Queue as KombuQueue
+from kombu.entity import Queue as KombuQueue
 
 from beat_schedule import ENTRIES, SWEEPS
 from shared.contracts import Queue
 from shared.settings import Settings, get_settings
+
+F = TypeVar("F", bound=Callable[..., None])
 
 KEY_PREFIX: Final = "tuneyard:"  # Redis may be shared with other programs
 
@@ -116,3 +119,15 @@ def make_app(settings: Settings) -> Celery:
 
 
 app = make_app(get_settings())
+
+
+def task(name: str, queue: Queue) -> Callable[[F], F]:
+    """Register a function as the task of this name, with the options of its queue."""
+    # expires belongs to the message (see workers/dispatch.py), the rest to the task
+    options = {option: value for option, value in TASK_OPTIONS[queue].items() if option != "expires"}
+
+    def register(function: F) -> F:
+        app.task(function, name=name, queue=queue.value, **options)
+        return function
+
+    return register

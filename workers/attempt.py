@@ -15,8 +15,8 @@ from typing import Final, Self
 
 import structlog
 from psycopg import Connection
-from shared.artifact_stores import open_store
 
+from shared.artifact_stores import open_store
 from shared.artifacts import ArtifactStore
 from shared.db import attempts
 from shared.db.jobs import Job

@@ -19,7 +19,7 @@ from shared.errors import NotFoundError
 from shared.registry import get_step
 from shared.settings import get_settings
 from workers import dispatch
-from workers.app import TASK_OPTIONS, app
+from workers.app import task
 from workers.dispatch import WakeUp
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ _PAGE: Final = 500
 _BACKSTOP: Final = timedelta(minutes=10)  # whatever the broker says, a wake-up this old is sent again
 
 
-@app.task(name="sweeps.jobs", queue=Queue.SWEEPS.value, **TASK_OPTIONS[Queue.SWEEPS])
+@task("sweeps.jobs", Queue.SWEEPS)
 def sweep_jobs() -> None:
     """Rescue jobs whose lease ran out, then send every wake-up that is missing."""
     database = get_database()
@@ -38,7 +38,7 @@ def sweep_jobs() -> None:
             relay(database)
 
 
-@app.task(name="sweeps.prune", queue=Queue.SWEEPS.value, **TASK_OPTIONS[Queue.SWEEPS])
+@task("sweeps.prune", Queue.SWEEPS)
 def prune() -> None:
     """Delete what is kept for a time only."""
     database, settings = get_database(), get_settings()
@@ -54,7 +54,7 @@ def prune() -> None:
             sweeping.delete_old_idempotency_keys(conn, timedelta(hours=settings.idempotency_hours))
 
 
-@app.task(name="sweeps.fire", queue=Queue.SWEEPS.value, **TASK_OPTIONS[Queue.SWEEPS])
+@task("sweeps.fire", Queue.SWEEPS)
 def fire(entry_name: str) -> None:
     """Submit a schedule entry's job if its present slot is still free."""
     entry = _entry(entry_name)

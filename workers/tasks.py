@@ -12,30 +12,22 @@ from shared.registry import steps
 from workers import attempt, unit
 from workers import inference as inference  # noqa: PLC0414  (registers the prediction calls)
 from workers import sweeps as sweeps  # noqa: PLC0414  (registers the sweeps)
-from workers.app import TASK_OPTIONS, app
+from workers.app import task
 
 
 def _register(kind: str, queue: Queue) -> None:
     def run(job_id: str) -> None:
         unit.run_job(job_id)
 
-    # expires belongs to the message (see workers/dispatch.py), the rest to the task
-    options = {name: value for name, value in TASK_OPTIONS[queue].items() if name != "expires"}
-    app.task(run, name=kind, queue=queue.value, **options)
+    task(kind, queue)(run)
 
 
-for _kind, _step in steps().items():
-    _register(_kind, _step.queue)
-
-
-@signals.worker_shutting_down.connect
 def _stop_running_step(**_: Any) -> None:
     attempt.ask_to_stop()  # a solo pool runs the step in this very process
     for pid in _children():
         os.kill(pid, signal.SIGTERM)
 
 
-@signals.worker_process_init.connect
 def _prepare_child(**_: Any) -> None:
     attempt.stop_on_sigterm()
 
@@ -44,3 +36,9 @@ def _children() -> list[int]:
     """Return this process's children: the pool's, for a worker starts no others."""
     pid = os.getpid()
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+for _kind, _step in steps().items():
+    _register(_kind, _step.queue)
+signals.worker_shutting_down.connect(_stop_running_step)
+signals.worker_process_init.connect(_prepare_child)

@@ -72,9 +72,7 @@ def test_an_attempt_that_lost_its_job_can_write_nothing(database: Database) -> N
         fresh = _claim(conn, job_id)
         assert fresh.attempt == stale.attempt + 1
         assert attempts.renew(conn, job_id, stale.attempt, LEASE) is None
-        assert (
-            attempts.report(conn, job_id, stale.attempt, fraction=0.5, message="", counters={}, lease=LEASE) is None
-        )
+        assert attempts.report(conn, job_id, stale.attempt, fraction=0.5, message="", counters={}, lease=LEASE) is None
         assert jobs.fail(conn, stale, {"message": "no"}) is None
         with pytest.raises(LeaseLostError):
             flows.succeed(conn, stale, Done(result=probe.Number()))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from psycopg import Connection
 
@@ -153,8 +152,8 @@ class Ledger(RuleBasedStateMachine):
             return
         model.state, model.failures, model.cancel_requested = JobState.QUEUED, 0, False
 
-    @rule(seconds=st.integers(1, 5))
-    def rescue_finds_nothing_alive(self, seconds: int) -> None:
+    @rule()
+    def rescue_finds_nothing_alive(self) -> None:
         with self.database.transaction() as conn:
             assert jobs.rescue(conn) == []
 
