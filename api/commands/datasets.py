@@ -16,8 +16,8 @@ COLUMNS = (
     Column("dataset", "id"),
     Column("pipeline", "pipeline"),
     Column("surface", "surface"),
-    Column("rows", "rows"),
-    Column("splits", lambda dataset: ", ".join(f"{name} {rows:,}" for name, rows in dataset["splits"].items())),
+    Column("rows", "row_count"),
+    Column("splits", lambda dataset: ", ".join(f"{name} {rows:,}" for name, rows in dataset["split_counts"].items())),
     Column("created", "created_at"),
 )
 

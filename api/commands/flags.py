@@ -9,7 +9,7 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to 
 IdempotencyKey = Annotated[
     str | None, typer.Option(help="Sent again with the same key, the command starts nothing new.")
 ]
-Limit = Annotated[int, typer.Option(min=1, max=500, help="How many to show.")]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="How many to show.")]
 Cursor = Annotated[str | None, typer.Option(help="Go on from here: the cursor that the page before ended with.")]
 Pipeline = Annotated[str | None, typer.Option(help="Only of this pipeline.")]
 Surface = Annotated[str | None, typer.Option(help="Only of this surface.")]

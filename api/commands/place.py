@@ -1,10 +1,8 @@
 """Where the API is: from the settings, or from the local stack that is running."""
 
-import json
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from api.commands.errors import UnreachableError
@@ -48,14 +46,9 @@ def find_place() -> Place:
 
 
 def local_place(home: Path) -> Place | None:
-    """Return where the stack in this folder says it is; None when none has been started."""
-    url = str(_read(home / "run" / "stack.json").get("url", ""))
-    return Place(url=url.rstrip("/"), key=str(_read(home / "secrets.json").get("api_key", ""))) if url else None
+    """Return where the stack that runs in this folder is, or None when none runs."""
+    from shared.stack.home import Home
+    from shared.stack.state import current
 
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):  # no stack, or one that is just being written
-        return {}
-    return content if isinstance(content, dict) else {}
+    stack = current(Home(home))
+    return Place(url=stack.url.rstrip("/"), key=Home(home).secrets().api_key) if stack else None

@@ -39,8 +39,8 @@ def _learning_rows(table: Table, rounds: Sequence[Round]) -> None:
 
 
 def _rows_frozen(each: Round) -> str:
-    splits = ", ".join(f"{name} {count:,}" for name, count in each.dataset["splits"].items())
-    return f"{each.dataset['rows']:,} ({splits})"
+    splits = ", ".join(f"{name} {count:,}" for name, count in each.dataset["split_counts"].items())
+    return f"{each.dataset['row_count']:,} ({splits})"
 
 
 def _scores(each: Round, *, window: str, metric: str) -> str:

@@ -104,7 +104,9 @@ def test_what_cannot_be_done_says_so(cli: Cli, server: ApiServer) -> None:
     assert "--value" in cli("probe", "noop", "--value", "many", code=2).stderr
     assert "--path" in cli("probe", "hang", code=2).stderr
     cli("no-such-command", code=2)
-    assert "job_none" in cli("jobs", "show", "job_none", code=1).stderr
+    nobody = "job_" + "0" * 32
+    assert nobody in cli("jobs", "show", nobody, code=1).stderr
+    cli("jobs", "show", "not-an-id", code=2)
     assert "error: " in cli("jobs", "list", code=1, TUNEYARD_KEY="ty_wrong").stderr
     away = cli("jobs", "list", code=3, TUNEYARD_URL="http://127.0.0.1:9")
     assert "cannot reach the API at http://127.0.0.1:9" in away.stderr
@@ -117,7 +119,7 @@ def test_keys_are_shown_once_and_revoked(cli: Cli) -> None:
     assert created["key"].startswith("ty_")
     listed = _json(cli("keys", "list", "--json"))["items"]
     mine = next(key for key in listed if key["id"] == created["id"])
-    assert mine["scopes"] == ["submit", "review"]
+    assert mine["scopes"] == ["review", "submit"]
     assert created["key"] not in json.dumps(listed)
 
     assert cli("probe", "noop", "--no-wait", TUNEYARD_KEY=created["key"]).stdout.startswith("job_")

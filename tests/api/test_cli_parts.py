@@ -1,9 +1,11 @@
 """The command line's parts that need no server: event streams, exit codes, where the API is, what is printed."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +13,12 @@ from hypothesis import strategies as st
 from api.commands import output
 from api.commands.client import Event, parse_events, path_of
 from api.commands.errors import CommandError, ExitCode, ProblemError, exit_code_of_job
-from api.commands.place import Place, find_place
+from api.commands.place import Place, find_place, local_place
 from api.commands.uploads import Format, format_of
 from shared.settings import get_settings
+from shared.stack.home import Home, Secrets, write
+from shared.stack.process import Identity
+from shared.stack.state import Phase, StackState
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
 
@@ -91,14 +96,26 @@ def test_no_stack_is_found(home: Path) -> None:
 
 
 def test_the_environment_comes_before_the_local_stack(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "run").mkdir()
-    (home / "run" / "stack.json").write_text('{"url": "http://127.0.0.1:8001"}')
-    (home / "secrets.json").write_text('{"api_key": "ty_local"}')
+    stack = Home(home)
+    stack.prepare()
+    stack.keep(Secrets(api_key="ty_local"))
+    here = Identity(pid=os.getpid(), started=psutil.Process().create_time())
+    urls = {"url": "http://127.0.0.1:8001", "flower_url": "", "review_url": ""}
+    write(StackState(phase=Phase.RUNNING, supervisor=here, **urls), stack.state)
     assert find_place() == Place(url="http://127.0.0.1:8001", key="ty_local")
     monkeypatch.setenv("TUNEYARD_URL", "https://tuneyard.example/")
     get_settings.cache_clear()
     # the local stack's key is not sent to another machine
     assert find_place() == Place(url="https://tuneyard.example", key="")
+
+
+def test_a_stack_that_was_killed_is_not_found(home: Path) -> None:
+    stack = Home(home)
+    stack.prepare()
+    gone = Identity(pid=os.getpid(), started=0.0)  # the id was given to another process since
+    urls = {"url": "http://127.0.0.1:8001", "flower_url": "", "review_url": ""}
+    write(StackState(phase=Phase.RUNNING, supervisor=gone, **urls), stack.state)
+    assert local_place(home) is None
 
 
 @pytest.mark.parametrize(
