@@ -1,0 +1,62 @@
+"""Which model, dataset and surface a step's parameters mean."""
+
+from typing import Annotated, Any
+
+from psycopg import Connection
+from pydantic import Field
+
+from shared import models
+from shared.contracts import ModelState
+from shared.db import datasets
+from shared.db.datasets import DatasetRecord
+from shared.errors import InvalidInputError, NotFoundError
+from shared.models import Model
+from shared.pipeline import Pipeline
+
+ModelId = Annotated[str, Field(pattern=r"^mdl_[0-9a-f]{32}$")]
+DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+EvaluationId = Annotated[str, Field(pattern=r"^eval_[0-9a-f]{32}$")]
+# Kept in the history for good. PostgreSQL's text holds no NUL.
+Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
+
+
+def require_surface(pipeline: Pipeline[Any, Any], surface: str) -> None:
+    """Raise InvalidInputError unless the pipeline has this surface."""
+    if surface not in pipeline.surfaces:
+        raise InvalidInputError(
+            f"{pipeline.name} has no surface {surface}", advice=f"choose one of: {', '.join(pipeline.surfaces)}"
+        )
+
+
+def model_of(conn: Connection, pipeline: Pipeline[Any, Any], model_id: str, surface: str | None = None) -> Model:
+    """Return a model of this pipeline, and of this surface if one is given.
+
+    Raises NotFoundError, or InvalidInputError when it belongs elsewhere.
+    """
+    model = models.get(conn, model_id)
+    if model.pipeline != pipeline.name or (surface is not None and model.surface != surface):
+        raise InvalidInputError(f"model {model_id} belongs to {model.pipeline}, surface {model.surface}")
+    return model
+
+
+def latest_candidate(conn: Connection, pipeline: Pipeline[Any, Any], surface: str) -> Model:
+    """Return the candidate that was trained last. Raises NotFoundError."""
+    found = models.list_models(conn, pipeline=pipeline.name, surface=surface, state=ModelState.CANDIDATE.value, limit=1)
+    if not found:
+        raise NotFoundError(
+            f"{pipeline.name} has no candidate for {surface}", advice=f"run {pipeline.name}.train first"
+        )
+    return found[0]
+
+
+def dataset_of(conn: Connection, pipeline: Pipeline[Any, Any], surface: str, dataset_id: str | None) -> DatasetRecord:
+    """Return the dataset with this id, or the latest one of the surface.
+
+    Raises NotFoundError, or InvalidInputError when it belongs to another pipeline or surface.
+    """
+    if dataset_id is None:
+        return datasets.latest(conn, pipeline.name, surface)
+    dataset = datasets.get(conn, dataset_id)
+    if (dataset.pipeline, dataset.surface) != (pipeline.name, surface):
+        raise InvalidInputError(f"dataset {dataset_id} belongs to {dataset.pipeline}, surface {dataset.surface}")
+    return dataset

@@ -1,0 +1,25 @@
+"""The steps that every pipeline has: the loop, applied to one pipeline."""
+
+from typing import Any
+
+from shared.loop.activate import activate_step, deactivate_step, rollback_step
+from shared.loop.evaluate import evaluate_step
+from shared.loop.freeze import freeze_step
+from shared.loop.promote import promote_step
+from shared.loop.retrain import retrain_step
+from shared.loop.train import train_step
+from shared.pipeline import Pipeline, Step
+
+
+def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
+    """Return the loop's steps for a pipeline, in the order in which a model's life goes through them."""
+    return (
+        freeze_step(pipeline),
+        train_step(pipeline),
+        evaluate_step(pipeline),
+        promote_step(pipeline),
+        retrain_step(pipeline),
+        activate_step(pipeline),
+        rollback_step(pipeline),
+        deactivate_step(pipeline),
+    )

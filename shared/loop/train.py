@@ -1,0 +1,102 @@
+"""The step ``train``: a dataset's training rows become a candidate model in the registry."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from psycopg import Connection
+from pydantic import Field
+
+from shared import ids, models
+from shared.contracts import Contract, JsonObject, Split, Surface
+from shared.datasets import Dataset, open_dataset
+from shared.loop.choice import DatasetId, dataset_of, require_surface
+from shared.pipeline import Done, Pipeline, Row, Run, Step
+
+MODEL_KIND = "model"
+
+
+class TrainParams(Contract):
+    """What to train on."""
+
+    surface: Surface = Field(default="default", description="The part of the pipeline to train.")
+    dataset_id: DatasetId | None = Field(default=None, description="The dataset. Empty: the surface's latest.")
+
+
+class TrainResult(Contract):
+    """The candidate. ``manifest`` is the model's hash: the same dataset gives the same one again."""
+
+    model_id: str
+    version: str
+    dataset_id: str
+    manifest: str
+    metrics: JsonObject
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one split; may be walked through as often as a trainer likes."""
+
+    dataset: Dataset
+    split: Split
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.dataset.rows(self.split)
+
+
+def train_step(pipeline: Pipeline[Any, Any]) -> Step[TrainParams]:
+    """Return a pipeline's step ``train``. No two trainings of a surface run together."""
+    return Step(
+        pipeline=pipeline.name,
+        name="train",
+        summary="Train a candidate on a frozen dataset.",
+        queue=pipeline.train_queue,
+        params=TrainParams,
+        run=lambda run, params: train(pipeline, run, params),
+        unique_key=lambda params: f"{pipeline.name}.train:{params.surface}",
+    )
+
+
+def train(pipeline: Pipeline[Any, Any], run: Run, params: TrainParams) -> Done:
+    """Train on the rows of the split ``train``, store the model's files with their inputs, then record it.
+
+    Raises InvalidInputError or NotFoundError for parameters that name nothing, and what the pipeline raises.
+    """
+    require_surface(pipeline, params.surface)
+    with run.reading() as conn:
+        dataset = dataset_of(conn, pipeline, params.surface, params.dataset_id)
+    rows = _Rows(open_dataset(run.artifacts, dataset.manifest), "train")
+    folder = run.workdir / "model"
+    folder.mkdir()
+    summary = pipeline.train(rows, folder, lambda fraction, message: run.report(fraction * 0.95, message))
+    libraries = library_versions(pipeline)
+    # Only what decides the bytes: a name or a time in here would change the hash of the same model
+    facts: JsonObject = {
+        "pipeline": pipeline.name,
+        "surface": params.surface,
+        "dataset_id": dataset.id,
+        "parameters": summary.parameters,
+        "libraries": libraries,
+    }
+    manifest = run.artifacts.put_folder(MODEL_KIND, folder, facts)
+    run.report(0.98, "stored the model")
+    draft = TrainResult(
+        model_id=ids.new_id(ids.MODEL), version="", dataset_id=dataset.id, manifest=manifest, metrics=summary.metrics
+    )
+
+    def record(conn: Connection) -> TrainResult:
+        model = models.register(
+            conn, model_id=draft.model_id, pipeline=pipeline.name, surface=params.surface, manifest=manifest,
+            dataset_id=dataset.id, job_id=run.job_id, parameters=summary.parameters, libraries=libraries,
+            metrics={"train": {"rows": dataset.split_counts.get("train"), "candidate": summary.metrics}},
+        )  # fmt: skip
+        return draft.model_copy(update={"version": model.version})
+
+    return Done(result=draft, record=record)
+
+
+def library_versions(pipeline: Pipeline[Any, Any]) -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide what training gives."""
+    return {"python": platform.python_version()} | {name: version(name) for name in pipeline.library_versions}
