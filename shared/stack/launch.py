@@ -10,6 +10,7 @@ the change of account (which clears it) and before the program runs, which is wh
 import ctypes
 import os
 import pwd
+import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
@@ -22,6 +23,7 @@ def main(parent: int, death_signal: int, account: str, command: list[str]) -> No
         os.initgroups(account, entry.pw_gid)
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the supervisor blocks signals, to take them one by one
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")

@@ -93,6 +93,7 @@ class Postgres:
         staging = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f"{self.folder.name}."))
         try:
             self._initdb(staging, sync=sync)
+            self._create_database(staging)
             (staging / "data").rename(self.folder)
         finally:
             shutil.rmtree(staging)
@@ -106,10 +107,26 @@ class Postgres:
                 shutil.chown(path, self.account, self.account)
         command = [str(binaries() / "initdb"), "-D", str(staging / "data"), "-U", USER, f"--pwfile={secret}"]
         command += ["--auth=scram-sha-256", *_INITDB, *([] if sync else ["--no-sync"])]
-        switch = {"user": self.account, "group": self.account, "extra_groups": []} if self.account else {}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=staging, **switch)  # type: ignore[call-overload]
+        self._run(command, staging)
+
+    def _create_database(self, staging: Path) -> None:
+        command = [str(binaries() / "postgres"), "--single", "-D", str(staging / "data"), "postgres"]
+        self._run(command, staging, text=f"CREATE DATABASE {DATABASE};\n")
+
+    def _run(self, command: list[str], folder: Path, text: str = "") -> None:
+        done = subprocess.run(
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            user=self.account,
+            group=self.account,
+            extra_groups=[] if self.account else None,
+        )
         if done.returncode:
-            raise UnavailableError(f"initdb failed: {done.stderr.strip()}")
+            raise UnavailableError(f"{Path(command[0]).name} failed: {done.stderr.strip()}")
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""
@@ -118,12 +135,6 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
-
-    def ensure_database(self, name: str = DATABASE) -> None:
-        """Create the database if the server does not have it."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as conn:
-            if conn.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-                conn.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
 def _let_through(folder: Path) -> None:

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from shared.contracts import Contract
+from shared.errors import UnavailableError
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _POLL_SECONDS = 0.02
@@ -31,6 +32,12 @@ class Identity(Contract):
             return bool(process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
+
+    def terminate(self) -> None:
+        """Ask this very process to stop; nothing happens when it has ended."""
+        if self.is_running():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(self.pid).terminate()
 
 
 class ChildProcess:
@@ -121,13 +128,18 @@ def session_members(leader: int) -> list[psutil.Process]:
     return members
 
 
-def end_session(leader: int, seconds: float = 5) -> None:
-    """Kill every process of a session and wait until they are gone, or the time is up."""
+def end_session(leader: int) -> None:
+    """Kill every process of a session and wait until they are gone. Raises UnavailableError when some stay."""
+    kill_all(lambda: session_members(leader))
+
+
+def kill_all(find: Callable[[], list[psutil.Process]], seconds: float = 10) -> None:
+    """Kill what ``find`` finds until it finds nothing. Raises UnavailableError when the time is up before."""
     deadline = time.monotonic() + seconds
-    while members := session_members(leader):
-        for process in members:
+    while processes := find():
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         if time.monotonic() > deadline:
-            return
+            raise UnavailableError(f"cannot end the processes {[p.pid for p in processes]}")
         time.sleep(_POLL_SECONDS)

@@ -1,7 +1,6 @@
 """Processes of Tuneyard itself, started as a deployment starts them."""
 
 import itertools
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,8 +23,6 @@ UVICORN = (
     "httptools",
     "--no-access-log",
 )
-_READY = {"beat": re.compile(r"beat: Starting|started", re.IGNORECASE)}
-_WORKER_READY = re.compile(r"\bready\b")
 _START_SECONDS = 60  # importing takes long while several test processes share two cores
 
 
@@ -51,9 +48,9 @@ class Processes:
 
     def worker(self, queue: str, *, module: str = "workers", **env: str) -> ChildProcess:
         """Start the worker of a queue (or ``beat``) and wait until it takes messages."""
-        process = self.python("-m", module, queue, **env)
-        pattern = _READY.get(queue, _WORKER_READY)
-        self.wait_for(process, lambda: bool(pattern.search(process.log.read_text())))
+        ready = self._logs / f"{next(self._count):02}.ready"
+        process = self.python("-m", module, queue, READY_FILE=str(ready), **env)
+        self.wait_for(process, ready.exists)
         return process
 
     def wait_for(self, process: ChildProcess, ready: Callable[[], bool]) -> None:

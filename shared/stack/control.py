@@ -1,0 +1,168 @@
+"""What one does to a stack from outside: start it in the background, stop it, ask how its parts are."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+from redis import Redis
+from redis.exceptions import RedisError
+
+from shared.contracts import Contract
+from shared.errors import UnavailableError
+from shared.settings import Settings
+from shared.stack.home import Home
+from shared.stack.leftovers import clean_up
+from shared.stack.parts import answers
+from shared.stack.process import Identity
+from shared.stack.state import PartPhase, PartState, Phase, StackState, current, last
+from shared.stack.supervisor import Observer, locked
+
+_POLL_SECONDS: Final = 0.1
+_START_SECONDS: Final = 180.0
+_STOP_SECONDS: Final = 90.0
+_LOG_CHARACTERS: Final = 2000
+
+
+def home_of(settings: Settings) -> Home:
+    """Return the folder of the stack that these settings mean."""
+    return Home(settings.tuneyard_home.resolve())
+
+
+def start_detached(settings: Settings, observe: Observer = lambda _: None) -> StackState:
+    """Start the stack in the background and wait until all of it is ready; one that runs already is left as it is.
+
+    Raises UnavailableError with the reason when it does not start.
+    """
+    home = home_of(settings)
+    running = current(home)
+    if running and running.phase is not Phase.STOPPING:
+        return _follow_start(home, lambda: None, observe)
+    home.prepare()
+    with home.log("supervisor").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shared.stack"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "TUNEYARD_HOME": str(home.folder)},
+            start_new_session=True,
+        )
+    return _follow_start(home, process.poll, observe)
+
+
+def _follow_start(home: Home, exit_code: Callable[[], int | None], observe: Observer) -> StackState:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        ended = exit_code() is not None
+        state = current(home)
+        if state:
+            observe(state)
+            if state.phase is Phase.RUNNING:
+                return state
+        if ended:
+            raise UnavailableError("the stack does not start", advice=_why(home))
+        time.sleep(_POLL_SECONDS)
+    raise UnavailableError(f"the stack is not ready after {_START_SECONDS:.0f} s", advice="see tuneyard status")
+
+
+def _why(home: Home) -> str:
+    state = last(home)
+    if state and state.phase is Phase.FAILED:
+        return state.reason
+    return home.log("supervisor").read_text(errors="replace")[-_LOG_CHARACTERS:].strip()
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the stack in order and wait until nothing of it runs; tell whether one ran.
+
+    What a killed supervisor left behind is cleaned up too. Raises UnavailableError when it does not stop.
+    """
+    home = home_of(settings)
+    state = current(home)
+    if state is None:
+        if home.lock.exists():
+            with locked(home):
+                clean_up(home)
+        return False
+    _terminate(state.supervisor)
+    return True
+
+
+def _terminate(supervisor: Identity) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    supervisor.terminate()
+    while supervisor.is_running():
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"the supervisor (pid {supervisor.pid}) does not stop", advice="see its log")
+        time.sleep(_POLL_SECONDS)
+
+
+class PartReport(Contract):
+    """How one part is, asked of the part itself where it can answer."""
+
+    name: str
+    pid: int | None
+    phase: PartPhase
+    health: str
+    """``ok``, ``no answer``, or the phase when it is not up."""
+    restarts: int
+
+
+def examine(state: StackState) -> list[PartReport]:
+    """Ask every part how it is. Servers that are not embedded are asked too."""
+    reports = [
+        PartReport(
+            name=name,
+            pid=part.process.pid if part.process else None,
+            phase=part.phase,
+            health=_health(name, part, state),
+            restarts=part.restarts,
+        )
+        for name, part in state.parts.items()
+    ]
+    outside = [name for name in ("postgres", "redis") if name not in state.parts]
+    return [
+        *(PartReport(name=name, pid=None, phase=PartPhase.READY, health=_word(_PROBES[name](state)), restarts=0)
+          for name in outside),
+        *reports,
+    ]  # fmt: skip
+
+
+def _health(name: str, part: PartState, state: StackState) -> str:
+    if part.phase is not PartPhase.READY:
+        return part.phase.value
+    if part.process and not part.process.is_running():
+        return "ended"
+    return _word(_PROBES[name](state)) if name in _PROBES else _word(ok=True)
+
+
+def _word(ok: bool) -> str:
+    return "ok" if ok else "no answer"
+
+
+def _postgres_answers(state: StackState) -> bool:
+    try:
+        psycopg.connect(state.exports["DATABASE_URL"], connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _redis_answers(state: StackState) -> bool:
+    with Redis.from_url(state.exports["REDIS_URL"], socket_connect_timeout=2, socket_timeout=2) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
+
+
+_PROBES: Final[dict[str, Callable[[StackState], bool]]] = {
+    "postgres": _postgres_answers,
+    "redis": _redis_answers,
+    "api": lambda state: answers(f"{state.url}/readyz"),
+    "flower": lambda state: answers(f"{state.flower_url}/healthcheck"),
+}
