@@ -116,7 +116,6 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresP
     """A running PostgreSQL, with an empty database ``tuneyard``, that the test may stop, kill and restart."""
     server = PostgresProcess.create(tmp_path_factory.mktemp("own-postgres") / "data")
     server.start()
-    server.server.ensure_database()
     yield server
     server.kill()
 
