@@ -43,7 +43,7 @@ def down() -> None:
 
 def status(*, as_json: AsJson = False) -> None:
     """Show every part with its pid and health, and how much waits in each queue."""
-    from shared.stack.control import examine
+    from shared.stack.health import examine
 
     state = _running()
     parts = [report.model_dump(mode="json") for report in examine(state)]
@@ -109,12 +109,19 @@ def _errors_explained() -> Iterator[None]:
         raise CommandError(error.message, advice=error.advice) from error
 
 
+_WORDS = {
+    PartPhase.READY: "[green]ready[/green]",
+    PartPhase.DONE: "[green]done[/green]",
+    PartPhase.BACKOFF: "[yellow]ended; it is started again[/yellow]",
+}
+
+
 class _Progress:
-    """Prints each part as it becomes ready, once."""
+    """Prints each change that a person wants to know of, once."""
 
     def __init__(self) -> None:
         self._seen: dict[str, PartPhase] = {}
-        self._welcomed = False
+        self._phase = Phase.STARTING
 
     def tell(self, state: StackState) -> None:
         for name, part in state.parts.items():
@@ -124,17 +131,13 @@ class _Progress:
 
     def tell_and_welcome(self, state: StackState) -> None:
         self.tell(state)
-        if state.phase is Phase.RUNNING and not self._welcomed:
-            self._welcomed = True
-            _welcome(state)
-
-
-_WORDS = {
-    PartPhase.READY: "[green]ready[/green]",
-    PartPhase.DONE: "[green]done[/green]",
-    PartPhase.BACKOFF: "[yellow]ended; it is started again[/yellow]",
-    PartPhase.STOPPED: "[dim]stopping[/dim]",
-}
+        if state.phase is not self._phase:
+            if state.phase is Phase.RUNNING:
+                _welcome(state)
+                output.err().print("[dim]Ctrl-C stops everything[/dim]")
+            elif state.phase is Phase.STOPPING:
+                output.err().print("[dim]stopping in order; Ctrl-C again kills what is left[/dim]")
+        self._phase = state.phase
 
 
 def _welcome(state: StackState) -> None:

@@ -1,4 +1,4 @@
-"""What one does to a stack from outside: start it in the background, stop it, ask how its parts are."""
+"""What one does to a stack from outside: start it in the background, stop it."""
 
 import os
 import subprocess
@@ -7,18 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import psycopg
-from redis import Redis
-from redis.exceptions import RedisError
-
-from shared.contracts import Contract
 from shared.errors import UnavailableError
 from shared.settings import Settings
 from shared.stack.home import Home
 from shared.stack.leftovers import clean_up
-from shared.stack.parts import answers
 from shared.stack.process import Identity
-from shared.stack.state import PartPhase, PartState, Phase, StackState, current, last
+from shared.stack.state import Phase, StackState, current, last
 from shared.stack.supervisor import Observer, locked
 
 _POLL_SECONDS: Final = 0.1
@@ -99,70 +93,3 @@ def _terminate(supervisor: Identity) -> None:
         if time.monotonic() > deadline:
             raise UnavailableError(f"the supervisor (pid {supervisor.pid}) does not stop", advice="see its log")
         time.sleep(_POLL_SECONDS)
-
-
-class PartReport(Contract):
-    """How one part is, asked of the part itself where it can answer."""
-
-    name: str
-    pid: int | None
-    phase: PartPhase
-    health: str
-    """``ok``, ``no answer``, or the phase when it is not up."""
-    restarts: int
-
-
-def examine(state: StackState) -> list[PartReport]:
-    """Ask every part how it is. Servers that are not embedded are asked too."""
-    reports = [
-        PartReport(
-            name=name,
-            pid=part.process.pid if part.process else None,
-            phase=part.phase,
-            health=_health(name, part, state),
-            restarts=part.restarts,
-        )
-        for name, part in state.parts.items()
-    ]
-    outside = [name for name in ("postgres", "redis") if name not in state.parts]
-    return [
-        *(PartReport(name=name, pid=None, phase=PartPhase.READY, health=_word(_PROBES[name](state)), restarts=0)
-          for name in outside),
-        *reports,
-    ]  # fmt: skip
-
-
-def _health(name: str, part: PartState, state: StackState) -> str:
-    if part.phase is not PartPhase.READY:
-        return part.phase.value
-    if part.process and not part.process.is_running():
-        return "ended"
-    return _word(_PROBES[name](state)) if name in _PROBES else _word(ok=True)
-
-
-def _word(ok: bool) -> str:
-    return "ok" if ok else "no answer"
-
-
-def _postgres_answers(state: StackState) -> bool:
-    try:
-        psycopg.connect(state.exports["DATABASE_URL"], connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def _redis_answers(state: StackState) -> bool:
-    with Redis.from_url(state.exports["REDIS_URL"], socket_connect_timeout=2, socket_timeout=2) as client:
-        try:
-            return bool(client.ping())
-        except RedisError:
-            return False
-
-
-_PROBES: Final[dict[str, Callable[[StackState], bool]]] = {
-    "postgres": _postgres_answers,
-    "redis": _redis_answers,
-    "api": lambda state: answers(f"{state.url}/readyz"),
-    "flower": lambda state: answers(f"{state.flower_url}/healthcheck"),
-}
