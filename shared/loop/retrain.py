@@ -55,7 +55,8 @@ def retrain_step(pipeline: Pipeline[Any, Any]) -> Step[RetrainParams]:
 
 def after(pipeline: str, params: RetrainParams, done: Sequence[StepDone]) -> Next | Done:
     """Decide what follows the steps done so far: each step gets what the ones before it made."""
-    match [step.result for step in done]:
+    results = [step.result for step in done]
+    match results:
         case []:
             return Next(kind=f"{pipeline}.freeze", params=FreezeParams(surface=params.surface, seed=params.seed))
         case [frozen]:
@@ -69,30 +70,25 @@ def after(pipeline: str, params: RetrainParams, done: Sequence[StepDone]) -> Nex
             found = EvaluateResult.model_validate(evaluated)
             evidence = PromoteParams(surface=params.surface, model_id=found.model_id, evaluation_id=found.evaluation_id)
             return Next(kind=f"{pipeline}.promote", params=evidence)
-        case [frozen, trained, evaluated, promoted, *_]:
-            result = _result(
-                FreezeResult.model_validate(frozen),
-                TrainResult.model_validate(trained),
-                EvaluateResult.model_validate(evaluated),
-                PromotionResult.model_validate(promoted),
-            )
-            return Done(result=result)
+        case _:
+            return Done(result=_result(*results))
 
 
-def _result(
-    frozen: FreezeResult, trained: TrainResult, evaluated: EvaluateResult, promotion: PromotionResult
-) -> RetrainResult:
+def _result(frozen: JsonObject, trained: JsonObject, evaluated: JsonObject, promoted: JsonObject) -> RetrainResult:
+    dataset = FreezeResult.model_validate(frozen)
+    evaluation = EvaluateResult.model_validate(evaluated)
+    promotion = PromotionResult.model_validate(promoted)
     return RetrainResult(
         promoted=promotion.promoted,
         sentence=promotion.sentence,
         surface=promotion.surface,
-        dataset_id=frozen.dataset_id,
-        rows=frozen.rows,
-        model_id=trained.model_id,
-        version=trained.version,
-        evaluation_id=evaluated.evaluation_id,
-        active_id=evaluated.active_id,
+        dataset_id=dataset.dataset_id,
+        rows=dataset.rows,
+        model_id=evaluation.model_id,
+        version=TrainResult.model_validate(trained).version,
+        evaluation_id=evaluation.evaluation_id,
+        active_id=evaluation.active_id,
         promotion_id=promotion.promotion_id,
-        metrics=evaluated.metrics,
-        verdicts=evaluated.verdicts,
+        metrics=evaluation.metrics,
+        verdicts=evaluation.verdicts,
     )
