@@ -1,1 +1,1 @@
-"""The HTTP resources, one file each."""
+"""One file for each resource."""

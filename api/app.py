@@ -1,0 +1,90 @@
+"""The HTTP front: a thin layer that checks, writes jobs down, and answers. It loads no heavy library."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from api import errors, imports, openapi
+from api.deps import running_front
+from api.middleware import Gate
+from api.routes import datasets, jobs, keys, lineage, models, operations, predictions, router
+from api.steps import add_step
+from shared.contracts import JsonObject
+from shared.registry import steps
+from shared.settings import Settings, get_settings
+
+_DESCRIPTION: Final = """
+Turns what people decide into promoted models, again and again, unattended.
+
+* Every request needs an API key: `Authorization: Bearer ty_…`.
+* `POST /v1/{pipeline}/{step}` submits a job. `202` is a promise: the job is in the ledger. Follow it at
+  `/v1/jobs/{id}/events`, or send `Prefer: wait=10` and get its result.
+* `Idempotency-Key` makes any POST safe to repeat.
+* Lists are pages: ask for the next one with `?cursor=`.
+* Errors are problem documents (RFC 9457); `code` is stable, and `advice` says what to do.
+"""
+_RESOURCES: Final = (jobs, models, datasets, predictions, lineage, keys, operations, router)
+
+
+class Tuneyard(FastAPI):
+    """The application, with its own OpenAPI document."""
+
+    def openapi(self) -> JsonObject:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.describe(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(settings: Settings | None = None) -> Tuneyard:
+    """Build the application. Its parts start and stop with its lifespan."""
+    chosen = settings or get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_front(chosen) as front:
+            app.state.front = front
+            yield
+
+    app = Tuneyard(
+        title="Tuneyard",
+        version=version("tuneyard"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False},
+    )
+    uploads = _add_steps(app.router)
+    for resource in _RESOURCES:
+        app.include_router(resource.router)
+    errors.install(app)
+    app.add_middleware(
+        Gate,
+        max_body=chosen.max_body_bytes,
+        max_upload=chosen.max_upload_bytes,
+        max_depth=chosen.max_json_depth,
+        uploads=uploads,
+    )
+    return app
+
+
+def _add_steps(api: APIRouter) -> list[str]:
+    """Add a route for each step, first of all routes since they are the busiest; return the paths that take files."""
+    uploads = []
+    for step in steps().values():
+        if step.name == imports.NAME:
+            imports.add_import(api, step)
+            uploads.append(imports.import_path(step))
+        else:
+            add_step(api, step)
+    return uploads
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

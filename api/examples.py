@@ -1,0 +1,34 @@
+"""Example bodies for the documentation, made from a model's own fields."""
+
+import re
+from typing import Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from shared.contracts import JsonObject
+
+_ID_PATTERN: Final = re.compile(r"\^([a-z]+)_\[0-9a-f\]\{32\}\$")
+_ID: Final = "0192f0c1c2d37e8f9a0b1c2d3e4f5a6b"
+
+
+def example_of(model: type[BaseModel]) -> JsonObject:
+    """Return a body that fits the model: its fields' examples, or what is required, or its defaults."""
+    example = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        if field.examples:
+            example[key] = field.examples[0]
+        elif field.is_required():
+            example[key] = _invented(field)
+        elif field.default is not None and field.default_factory is None:
+            example[key] = field.default
+    return example
+
+
+def _invented(field: FieldInfo) -> str:
+    patterns = [getattr(rule, "pattern", None) for rule in field.metadata]
+    for pattern in filter(None, patterns):
+        if found := _ID_PATTERN.fullmatch(pattern):
+            return f"{found[1]}_{_ID}"
+    return "…"
