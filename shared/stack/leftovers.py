@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 
-from shared.errors import TuneyardError
 from shared.stack.home import Home
 from shared.stack.process import Identity, kill_all, session_members
 from shared.stack.state import last
@@ -31,10 +30,7 @@ def clean_up(home: Home) -> None:
 
 
 def _recorded(home: Home) -> list[Identity]:
-    try:
-        state = last(home)
-    except TuneyardError:  # written by another version: the kernel has killed the processes themselves
-        return []
+    state = last(home)
     return [part.process for part in state.parts.values() if part.process] if state else []
 
 

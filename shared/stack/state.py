@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from shared.contracts import Contract
+from shared.errors import CorruptError
 from shared.stack.home import Home, read
 from shared.stack.process import Identity
 
@@ -57,11 +58,17 @@ class StackState(Contract):
 
 
 def current(home: Home) -> StackState | None:
-    """Return the state of the stack whose supervisor runs now, or None when there is no such. Raises CorruptError."""
+    """Return the state of the stack whose supervisor runs now, or None when there is no such."""
     state = last(home)
     return state if state and state.supervisor.is_running() else None
 
 
 def last(home: Home) -> StackState | None:
-    """Return what the last supervisor wrote, whether it still runs or not. Raises CorruptError."""
-    return read(StackState, home.state)
+    """Return what the last supervisor wrote, whether it still runs or not.
+
+    What cannot be read was written by another version or is half of a crash: it counts as nothing, and blocks nobody.
+    """
+    try:
+        return read(StackState, home.state)
+    except CorruptError:
+        return None

@@ -28,9 +28,10 @@ _CALM_TICK_SECONDS: Final = 1.0  # SIGCHLD wakes the loop at once anyway
 _TRIES_AT_START: Final = 4
 
 Observer = Callable[[StackState], None]
+Planner = Callable[[Settings, Home], tuple[Plan, Keys]]
 
 
-def run_stack(settings: Settings, observe: Observer = lambda _: None) -> None:
+def run_stack(settings: Settings, observe: Observer = lambda _: None, planner: Planner = make_plan) -> None:
     """Run the stack of ``settings.tuneyard_home`` until SIGINT or SIGTERM. Call it from the main thread.
 
     ``observe`` is told every change. Raises ConflictError when the stack runs already, UnavailableError when a part
@@ -40,7 +41,7 @@ def run_stack(settings: Settings, observe: Observer = lambda _: None) -> None:
     home.prepare()
     with _signals_blocked(), locked(home):
         clean_up(home)
-        plan, keys = make_plan(settings, home)
+        plan, keys = planner(settings, home)
         Supervisor(home, plan, keys, observe).run()
 
 

@@ -9,7 +9,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.02
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10, message: str = "") -> T:
+def wait_until(condition: Callable[[], T | None], timeout: float = 10, message: str = "") -> T:
     """Return the condition's first true value. Raises AssertionError when there is none within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
