@@ -21,8 +21,9 @@ GROUPS = {
     "keys": ("api.commands.keys", "Records"),
 }
 SINGLE = {
-    "predictions": ("api.commands.predictions", "Records"),
-    "alerts": ("api.commands.predictions", "Records"),
+    "promotions": ("api.commands.records", "Records"),
+    "predictions": ("api.commands.records", "Records"),
+    "alerts": ("api.commands.records", "Records"),
     "lineage": ("api.commands.lineage", "Records"),
     "up": ("api.commands.stack", "Local stack"),
     "down": ("api.commands.stack", "Local stack"),

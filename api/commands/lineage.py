@@ -1,7 +1,6 @@
 """``tuneyard lineage``: where a thing comes from, and what came of it."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -11,10 +10,12 @@ from api.commands import flags, output
 from api.commands.client import open_api, path_of
 from shared.contracts import JsonObject
 
+_THREADS = {"came_from": "came from", "led_to": "led to"}
+
 
 def lineage(
     thing: Annotated[
-        str, typer.Argument(metavar="ID", help="A prediction, model, promotion, job, dataset, example or evaluation.")
+        str, typer.Argument(metavar="ID", help="A prediction, model, promotion, evaluation, job, dataset or example.")
     ],
     *,
     as_json: flags.AsJson = False,
@@ -28,28 +29,19 @@ def lineage(
         output.out().print(tree_of(found))
 
 
-def tree_of(node: JsonObject, name: str = "") -> Tree:
-    """Draw a node with its facts, and under it what is nested in it, by field name."""
-    tree = Tree(_label(node, name), guide_style="dim")
-    for field, value in node.items():
-        for child in _nodes(value):
-            tree.add(tree_of(child, field))
+def tree_of(node: JsonObject) -> Tree:
+    """Draw a node; under it what it came from and what it led to."""
+    tree = Tree(_label(node), guide_style="dim")
+    for thread, title in _THREADS.items():
+        if node[thread]:
+            branch = tree.add(Text(title, style="dim"))
+            branch.children.extend(tree_of(each) for each in node[thread])
     return tree
 
 
-def _label(node: JsonObject, name: str) -> Text:
-    label = Text(f"{name} " if name else "", style="dim")
-    label.append(str(node.get("id", "")), style="bold")
-    facts = (f"{field} {output.cell(value)}" for field, value in node.items() if _is_fact(field, value))
-    return label.append(f"  {', '.join(facts)}", style="default")
-
-
-def _is_fact(field: str, value: Any) -> bool:
-    return field != "id" and value not in (None, "", [], {}) and not any(True for _ in _nodes(value))
-
-
-def _nodes(value: Any) -> Iterator[JsonObject]:
-    if isinstance(value, dict):
-        yield value
-    elif isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+def _label(node: JsonObject) -> Text:
+    label = Text(f"{node['kind']} ", style="bold").append(node["title"], style="default")
+    for fact in ("id", "at", "count"):
+        if node[fact] is not None:
+            label.append("  ").append(output.cell(node[fact]).plain, style="dim")
+    return label

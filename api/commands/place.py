@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from api.commands.errors import UnreachableError
+from shared.settings import get_settings
+from shared.stack.control import home_of
+from shared.stack.home import Home
+from shared.stack.state import current
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,25 +33,21 @@ def find_place() -> Place:
 
     Raises ``UnreachableError`` when neither says where the API is.
     """
-    from shared.settings import get_settings
-
     settings = get_settings()
     key = settings.tuneyard_key.get_secret_value()
     if settings.tuneyard_url:
         return Place(url=settings.tuneyard_url.rstrip("/"), key=key)
-    local = local_place(settings.tuneyard_home)
+    home = home_of(settings)
+    local = local_place(home)
     if local is None:
         raise UnreachableError(
-            f"no running stack found in {settings.tuneyard_home}",
+            f"no stack runs in {home.folder}",
             advice="start one with `tuneyard up --detach`, or set TUNEYARD_URL and TUNEYARD_KEY",
         )
     return Place(url=local.url, key=key or local.key)
 
 
-def local_place(home: Path) -> Place | None:
+def local_place(home: Home) -> Place | None:
     """Return where the stack that runs in this folder is, or None when none runs."""
-    from shared.stack.home import Home
-    from shared.stack.state import current
-
-    stack = current(Home(home))
-    return Place(url=stack.url.rstrip("/"), key=Home(home).secrets().api_key) if stack else None
+    stack = current(home)
+    return Place(url=stack.url.rstrip("/"), key=home.secrets().api_key) if stack else None

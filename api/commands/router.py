@@ -52,9 +52,8 @@ def make_sample(
     seed: Annotated[int, typer.Option(help="The same seed gives the same queries and labels.")] = 42,
 ) -> None:
     """Write plausible labelled queries to try the pipeline with; needs no running stack."""
-    from shared.pipelines.router import sample
+    from shared.pipelines.router.sample import write_csv, write_jsonl
 
-    file_format = format_of(file)
-    write = sample.write_csv if file_format is Format.CSV else sample.write_jsonl
+    write = write_csv if format_of(file) is Format.CSV else write_jsonl
     write(file, rows=rows, seed=seed, now=datetime.now(UTC))
     output.out().print(f"wrote {rows:,} labelled queries to {file}", markup=False)

@@ -37,7 +37,7 @@ def run(steps: Steps) -> Findings:
     """Start the stack, walk the loop, stop the stack. Raises ``CommandError`` when a step fails."""
     with ExitStack() as at_the_end:
         with steps.step("Start the stack: PostgreSQL, Redis, API, workers, sweeps, Beat, Flower"):
-            place = at_the_end.enter_context(local_stack())
+            place = at_the_end.enter_context(local_stack(output.out()))
         api = at_the_end.enter_context(Api(place))
         found = Walk(api, output.out(), steps.step).whole_loop(make_samples())
         with steps.step("Stop the stack"):

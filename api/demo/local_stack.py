@@ -6,58 +6,70 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import httpx
+from rich.console import Console
 
 from api.commands.errors import CommandError
 from api.commands.place import Place, local_place
 from shared.settings import get_settings
+from shared.stack.control import home_of
+from shared.stack.home import Home
 from shared.stack.process import ChildProcess
+from shared.stack.state import PartPhase, Phase, StackState, current, last
 
-_START_SECONDS = 120  # the very first start makes a database; a busy machine takes its time
-_STOP_SECONDS = 60
-_POLL_SECONDS = 0.2
-_LOG_LINES = 15
+_START_SECONDS = 180  # the very first start makes a database; a busy machine takes its time
+_STOP_SECONDS = 90
+_POLL_SECONDS = 0.1
+_UP = {PartPhase.READY, PartPhase.DONE}
 
 
 @contextmanager
-def local_stack() -> Iterator[Place]:
-    """Yield where a ready stack is. One that was already up is left as it was.
+def local_stack(console: Console) -> Iterator[Place]:
+    """Yield where a stack is that is wholly up. One that ran before is left running.
 
-    Raises ``CommandError`` with the end of the log when the stack does not start.
+    Raises ``CommandError`` with the reason when it does not start.
     """
-    home = get_settings().tuneyard_home.resolve()
-    running = local_place(home)
-    if running and _is_ready(running):
-        yield running
+    home = home_of(get_settings())
+    if current(home):
+        yield _wait_until_up(home, None, console)
         return
-    home.mkdir(parents=True, exist_ok=True)
-    log = home / "demo.log"
-    # if the demo is killed, the kernel sends the supervisor the signal on which it stops everything in order
+    home.prepare()
+    # Should the demo be killed, the kernel sends the supervisor the signal on which it stops everything in order
     supervisor = ChildProcess(
-        [sys.executable, "-m", "api.cli", "up"], env=os.environ, log=log, death_signal=signal.SIGTERM
+        [sys.executable, "-m", "shared.stack"],
+        env={**os.environ, "TUNEYARD_HOME": str(home.folder)},
+        log=home.log("supervisor"),
+        death_signal=signal.SIGTERM,
     )
     try:
-        yield _wait_until_ready(supervisor, home, log)
+        yield _wait_until_up(home, supervisor, console)
     finally:
         supervisor.stop(_STOP_SECONDS)
 
 
-def _wait_until_ready(supervisor: ChildProcess, home: Path, log: Path) -> Place:
+def _wait_until_up(home: Home, supervisor: ChildProcess | None, console: Console) -> Place:
     deadline = time.monotonic() + _START_SECONDS
-    while supervisor.is_running and time.monotonic() < deadline:
-        place = local_place(home)
-        if place and _is_ready(place):
-            return place
-        time.sleep(_POLL_SECONDS)
-    why = "is not ready in time" if supervisor.is_running else f"ended with exit code {supervisor.exit_code}"
-    end = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-    raise CommandError(f"the stack {why}", advice=f"the end of {log}:\n{end}")
+    with console.status("starting") as shown:
+        while time.monotonic() < deadline:
+            ended = supervisor is not None and not supervisor.is_running
+            state = current(home)
+            place = local_place(home)
+            if state and place and state.phase is Phase.RUNNING:
+                return place
+            if state:
+                shown.update(_summary(state))
+            if ended:
+                raise CommandError("the stack does not start", advice=_why(home))
+            time.sleep(_POLL_SECONDS)
+    raise CommandError("the stack is not up in time", advice="tuneyard status shows every part")
 
 
-def _is_ready(place: Place) -> bool:
-    try:
-        return httpx.get(f"{place.url}/readyz", timeout=5, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
+def _summary(state: StackState) -> str:
+    up = sum(part.phase in _UP for part in state.parts.values())
+    names = ", ".join(name for name, part in state.parts.items() if part.phase is PartPhase.STARTING)
+    return f"{up} of {len(state.parts)} parts are up; starting: {names}"
+
+
+def _why(home: Home) -> str:
+    state = last(home)
+    return state.reason if state and state.reason else f"see {home.log('supervisor')}"

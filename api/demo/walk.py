@@ -12,8 +12,9 @@ from api.commands.errors import CommandError, JobError
 from api.commands.following import follow
 from api.commands.progress import reporter
 from api.demo.asking import Answered, ask_all, wait_for_version
-from api.demo.samples import Labelled, Samples
+from api.demo.samples import Samples
 from shared.contracts import JsonObject
+from shared.pipelines.router.sample import SampleRow
 
 PIPELINE = "router"
 Announce = Callable[[str], AbstractContextManager[None]]
@@ -74,15 +75,15 @@ class Walk:
             lineage=lineage,
         )
 
-    def _learn(self, labels: Sequence[Labelled], what: str) -> Round:
+    def _learn(self, labels: Sequence[SampleRow], what: str) -> Round:
         with self._announce(f"Import {len(labels):,} {what}"):
             self._import(labels)
         with self._announce("Retrain: freeze, train, evaluate, promote if the gates let it through"):
             job = self._finish(self._api.post(path_of(PIPELINE, "retrain"), {}))
             return self._round(job["result"])
 
-    def _import(self, labels: Iterable[Labelled]) -> None:
-        body = b"".join(json.dumps(label.as_line(), ensure_ascii=False).encode() + b"\n" for label in labels)
+    def _import(self, labels: Iterable[SampleRow]) -> None:
+        body = b"".join(_line(label) for label in labels)
         path = path_of(PIPELINE, "import")
         self._finish(self._api.upload(path, [body], content_type="application/x-ndjson"))
 
@@ -99,7 +100,7 @@ class Walk:
             raise CommandError("no model is active: no candidate was let through")
         return found[0]
 
-    def _give_feedback(self, asked: Sequence[Labelled], answered: Answered) -> int:
+    def _give_feedback(self, asked: Sequence[SampleRow], answered: Answered) -> int:
         doubtful = [
             (answer["queryId"], truth.label)
             for truth, answer in zip(asked, answered.answers, strict=True)
@@ -116,3 +117,8 @@ class Walk:
         if job["state"] != "succeeded":
             raise JobError(job)
         return job
+
+
+def _line(label: SampleRow) -> bytes:
+    row = {**label._asdict(), "labelled_at": label.labelled_at.isoformat()}
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"

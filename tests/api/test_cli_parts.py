@@ -100,8 +100,7 @@ def test_the_environment_comes_before_the_local_stack(home: Path, monkeypatch: p
     stack.prepare()
     stack.keep(Secrets(api_key="ty_local"))
     here = Identity(pid=os.getpid(), started=psutil.Process().create_time())
-    urls = {"url": "http://127.0.0.1:8001", "flower_url": "", "review_url": ""}
-    write(StackState(phase=Phase.RUNNING, supervisor=here, **urls), stack.state)
+    write(StackState(phase=Phase.RUNNING, supervisor=here, url="http://127.0.0.1:8001", flower_url=""), stack.state)
     assert find_place() == Place(url="http://127.0.0.1:8001", key="ty_local")
     monkeypatch.setenv("TUNEYARD_URL", "https://tuneyard.example/")
     get_settings.cache_clear()
@@ -113,9 +112,8 @@ def test_a_stack_that_was_killed_is_not_found(home: Path) -> None:
     stack = Home(home)
     stack.prepare()
     gone = Identity(pid=os.getpid(), started=0.0)  # the id was given to another process since
-    urls = {"url": "http://127.0.0.1:8001", "flower_url": "", "review_url": ""}
-    write(StackState(phase=Phase.RUNNING, supervisor=gone, **urls), stack.state)
-    assert local_place(home) is None
+    write(StackState(phase=Phase.RUNNING, supervisor=gone, url="http://127.0.0.1:8001", flower_url=""), stack.state)
+    assert local_place(stack) is None
 
 
 @pytest.mark.parametrize(

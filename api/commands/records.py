@@ -1,4 +1,4 @@
-"""``tuneyard predictions`` and ``tuneyard alerts``: what was answered, and what needs a person's eye."""
+"""``tuneyard promotions``, ``predictions`` and ``alerts``: what was decided, answered, and needs a person's eye."""
 
 from typing import Annotated
 
@@ -8,6 +8,16 @@ from api.commands import flags, output
 from api.commands.client import open_api
 from api.commands.output import Column
 
+PROMOTION_COLUMNS = (
+    Column("promotion", "id"),
+    Column("at", "at"),
+    Column("kind", "kind"),
+    Column("pipeline", "pipeline"),
+    Column("from", "from_model"),
+    Column("to", "to_model"),
+    Column("by", "actor"),
+    Column("reason", "reason"),
+)
 PREDICTION_COLUMNS = (
     Column("prediction", "id"),
     Column("pipeline", "pipeline"),
@@ -22,6 +32,20 @@ ALERT_COLUMNS = (
     Column("about", "subject"),
     Column("message", "message"),
 )
+
+
+def promotions(
+    *,
+    pipeline: flags.Pipeline = None,
+    surface: flags.Surface = None,
+    limit: flags.Limit = 20,
+    cursor: flags.Cursor = None,
+    as_json: flags.AsJson = False,
+) -> None:
+    """List changes of the active model, newest first: from what, to what, who and why."""
+    with open_api() as api:
+        page = api.get("/v1/promotions", pipeline=pipeline, surface=surface, limit=limit, cursor=cursor)
+    output.print_list(page, PROMOTION_COLUMNS, as_json=as_json, more="--cursor")
 
 
 def predictions(
