@@ -7,9 +7,6 @@ import os
 import sys
 from typing import Any, Final
 
-# Before Celery is imported: SIGTERM starts the soft shutdown, as every supervisor expects.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-
 from celery import Celery
 from celery.signals import beat_init, worker_ready
 

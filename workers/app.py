@@ -72,6 +72,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_queues": [
             KombuQueue(q.value, exchange="", routing_key=q.value, no_ack=q is Queue.INFERENCE) for q in Queue
         ],
+        "task_routes": {},  # filled by task(), below
         "task_default_queue": Queue.DB.value,
         "task_create_missing_queues": False,
         "broker_transport_options": {
@@ -93,8 +94,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": False,
         # A blink of Redis must not end an hour of training: the lease is in Postgres.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # SIGTERM lets the running task end for 30 s (with REMAP_SIGTERM, see workers/__main__.py).
-        "worker_soft_shutdown_timeout": 30.0,
         # A message that waits in a busy worker would be lost with it, and run twice after the visibility timeout.
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
@@ -127,7 +126,8 @@ def task(name: str, queue: Queue) -> Callable[[F], F]:
     options = {option: value for option, value in TASK_OPTIONS[queue].items() if option != "expires"}
 
     def register(function: F) -> F:
-        app.task(function, name=name, queue=queue.value, **options)
+        app.task(function, name=name, **options)
+        app.conf.task_routes[name] = {"queue": queue.value}
         return function
 
     return register

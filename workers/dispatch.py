@@ -58,7 +58,11 @@ def queue_key(name: str) -> str:
 
 def envelope(task: str, args: Sequence[Any], queue_name: str, *, task_id: str, expires_s: float | None = None) -> bytes:
     """Build the message that Celery's ``apply_async`` would put into Redis."""
-    message = app.amqp.as_task_v2(task_id, task, list(args), {}, expires=expires_s, ignore_result=True)
+    options = TASK_OPTIONS[Queue(queue_name)]
+    message = app.amqp.as_task_v2(
+        task_id, task, list(args), {}, expires=expires_s, ignore_result=True,
+        time_limit=options.get("time_limit"), soft_time_limit=options.get("soft_time_limit"),
+    )  # fmt: skip
     body = json.dumps(message.body).encode()
     return json.dumps(
         {

@@ -20,7 +20,7 @@ from shared.loop.model_files import ModelFiles
 from shared.loop.predict import Predictor
 from shared.registry import pipelines
 from shared.settings import get_settings
-from workers.app import TASK_OPTIONS, app
+from workers.app import app, task
 from workers.calls import CALL_KEY
 from workers.dispatch import broker
 
@@ -65,7 +65,7 @@ def _register(pipeline_name: str) -> None:
     def predict(batch_id: str) -> None:
         answer_batch(pipeline_name, batch_id)
 
-    app.task(predict, name=f"{pipeline_name}.predict", queue=Queue.INFERENCE.value, **TASK_OPTIONS[Queue.INFERENCE])
+    task(f"{pipeline_name}.predict", Queue.INFERENCE)(predict)
 
 
 for _name in pipelines():

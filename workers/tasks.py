@@ -23,6 +23,11 @@ def _register(kind: str, queue: Queue) -> None:
 
 
 def _stop_running_step(**_: Any) -> None:
+    """Let the running step end at its next report: its job goes back to the queue, and the worker stops at once.
+
+    This is Celery's warm shutdown. Its soft one (REMAP_SIGTERM) would tell nobody before its time is over. A step that
+    does not report is ended by the supervisor's patience, and rescued when its lease runs out.
+    """
     attempt.ask_to_stop()  # a solo pool runs the step in this very process
     for pid in _children():
         os.kill(pid, signal.SIGTERM)
