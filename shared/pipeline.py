@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from psycopg import Connection
 from pydantic import BaseModel
@@ -22,6 +22,7 @@ from shared.contracts import JsonObject, Queue, Scope, Verdict
 P = TypeVar("P", bound=BaseModel)
 I = TypeVar("I")  # noqa: E741  (I and O are the field's letters for input and output)
 O = TypeVar("O")  # noqa: E741
+I_contra = TypeVar("I_contra", contravariant=True)
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
@@ -168,6 +169,20 @@ class Row:
     at: datetime
 
 
+class Labelled(NamedTuple):
+    """An example with a person's label, as read from a file. ``id`` and ``group`` derive from the content.
+
+    ``by`` and ``at`` (timezone-aware) are None where the file does not say who decided, and when.
+    """
+
+    id: str
+    group: str
+    input: str
+    label: str
+    by: str | None
+    at: datetime | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary:
     """What training says about itself, kept in the registry: hyperparameters, and figures on the training rows."""
@@ -184,10 +199,10 @@ class Answer(Generic[O]):
     confidence: float
 
 
-class Loaded(Protocol[I, O]):
+class Loaded(Protocol[I_contra, O]):
     """A model in memory, ready to answer. Safe to call from several threads."""
 
-    def predict(self, inputs: Sequence[I]) -> Sequence[Answer[O]]:
+    def predict(self, inputs: Sequence[I_contra]) -> Sequence[Answer[O]]:
         """Answer each input, in order."""
         ...
 
@@ -246,6 +261,9 @@ class Pipeline(Generic[I, O]):
     fallback: Callable[[I], Answer[O]]
     """The answer when there is no model, or none in time."""
     dump_output: Callable[[O], JsonObject]
+    parse_labelled: Callable[[Mapping[str, Any]], Labelled] | None = None
+    """From the named fields of one line of a file to a labelled example, for pipelines whose labels can be imported.
+    Raises ``InvalidInputError`` with the reason, which must not quote the line."""
     extra_steps: tuple[Step[Any], ...] = ()
     library_versions: tuple[str, ...] = ()
     """Distributions whose versions are written into each model's record."""

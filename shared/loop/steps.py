@@ -5,6 +5,7 @@ from typing import Any
 from shared.loop.activate import activate_step, deactivate_step, rollback_step
 from shared.loop.evaluate import evaluate_step
 from shared.loop.freeze import freeze_step
+from shared.loop.importing import import_step
 from shared.loop.promote import promote_step
 from shared.loop.retrain import retrain_step
 from shared.loop.train import train_step
@@ -14,6 +15,7 @@ from shared.pipeline import Pipeline, Step
 def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
     """Return the loop's steps for a pipeline, in the order in which a model's life goes through them."""
     return (
+        *((import_step(pipeline),) if pipeline.parse_labelled else ()),
         freeze_step(pipeline),
         train_step(pipeline),
         evaluate_step(pipeline),

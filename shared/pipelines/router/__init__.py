@@ -13,6 +13,7 @@ from shared.pipeline import Loaded, Pipeline, Report, Row, Scores, SplitPolicy, 
 from shared.pipelines.router.contracts import NAME, Prediction, parse_query
 from shared.pipelines.router.fallback import fallback
 from shared.pipelines.router.gates import gates
+from shared.pipelines.router.labelled import parse_labelled
 from shared.pipelines.router.policy import policy
 
 
@@ -53,5 +54,6 @@ PIPELINE: Final = Pipeline[str, Prediction](
     gates=gates,
     fallback=fallback,
     dump_output=_dump,
+    parse_labelled=parse_labelled,
     library_versions=("numpy", "scipy", "scikit-learn", "nltk", "safetensors"),
 )

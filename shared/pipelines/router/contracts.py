@@ -38,8 +38,22 @@ class Prediction(Contract):
     probabilities: dict[Label, float] = Field(default_factory=dict)
 
 
+class _WordsOnly(dict[int, str]):
+    """Keeps letters (with their marks), turns digits into 0 and all else into a space. Learns as it is asked."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character.isalpha() or unicodedata.category(character).startswith("M"):
+            kept = character
+        else:
+            kept = "0" if character.isnumeric() else " "
+        self[code] = kept
+        return kept
+
+
+_WORDS_ONLY = _WordsOnly()
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_WORD = re.compile(r"[^\W\d_]+|\d+")
+_DIGITS = re.compile(r"0+")
 
 
 def check_query(query: Any) -> str:
@@ -81,8 +95,8 @@ def group_of(query: str) -> str:
     the same question, and seeing it in training would give the answer away.
     """
     text = query if query.isascii() else unicodedata.normalize("NFKC", query)
-    words = ["0" if word[0].isdigit() else word for word in _WORD.findall(text.casefold())]
-    return content_id("g", " ".join(words) or text)
+    words = text.casefold().translate(_WORDS_ONLY).split()
+    return content_id("g", _DIGITS.sub("0", " ".join(words)) or text)
 
 
 def example_id(query: str, label: Label, query_id: str | None = None) -> str:

@@ -67,7 +67,7 @@ USUAL: Final[Phrases] = {
         "Design a system for {concept} that serves {round} users in {small} regions, and justify each trade-off.",
         "Prove that {theorem} in {small} steps for {name}, and say where the proof breaks without each assumption.",
         "Refactor a {code} service with {n} modules so that {concept} and {concept2} can be tested apart.",
-        "{small} machines make {things} and fail at random. Each repair takes {n} minutes: when is it cheapest to stop?",
+        "{small} machines make {things} and fail at random. Each repair takes {n} minutes: when is it best to stop?",
         "Compare three designs for {concept} under network partitions and derive the consistency each can promise.",
         "Find a deadlock between {concept} and {concept2} in {code} that shows only under load, step by step.",
         "Derive how many {things} {name} must draw on average until each of {n} kinds was seen, then generalise.",
