@@ -29,6 +29,8 @@ log = structlog.get_logger()
 _REPORT_EVERY_S: Final = 0.25  # progress is for people: more often only costs commits
 _stopping = threading.Event()
 
+STOP_SIGNAL: Final = signal.SIGUSR2  # billiard keeps SIGTERM of its children for itself
+
 
 def ask_to_stop() -> None:
     """Let the running attempt of this process end at its next report; the job goes back to its queue."""
@@ -166,11 +168,6 @@ def heart() -> Heart:
     return Heart(get_settings().heartbeat_seconds)
 
 
-def stop_on_sigterm() -> None:
-    """In a worker's child: let the first SIGTERM ask the running step to stop; a second one ends the process."""
-
-    def ask(*_: object) -> None:
-        ask_to_stop()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, ask)
+def listen_for_stop() -> None:
+    """In a prefork worker's child: let ``STOP_SIGNAL`` from its parent ask the running step to stop."""
+    signal.signal(STOP_SIGNAL, lambda *_: ask_to_stop())

@@ -83,6 +83,7 @@ class Caller:
         self._lines: dict[tuple[str, str], _Line] = {}
         self._out: dict[str, _Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def start(self) -> None:
         """Begin to listen for answers."""
@@ -90,6 +91,7 @@ class Caller:
 
     async def stop(self) -> None:
         """Stop listening and close the connections; whoever still waits gets the fallback."""
+        self._stopping = True  # redis-py loses a cancellation that comes while it connects: then this ends the loop
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -177,7 +179,7 @@ class Caller:
     # --- back -------------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 item = await self._listener.blpop([self._reply_key], timeout=_LISTEN_S)
             except (RedisError, OSError) as error:
@@ -235,7 +237,7 @@ class Caller:
     async def _probe(self, line: _Line) -> None:
         loop = asyncio.get_running_loop()
         went_down = time.monotonic()
-        while True:
+        while not self._stopping:
             answered: asyncio.Future[bool] = loop.create_future()
             batch = self._send(line, [], loop.time() + self._timeout_s)
             batch.answered = answered

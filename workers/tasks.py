@@ -1,7 +1,6 @@
 """The tasks: one for each step, named like it, with a job's id as the only argument. All they do is run the unit."""
 
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,11 @@ def _stop_running_step(**_: Any) -> None:
     """
     attempt.ask_to_stop()  # a solo pool runs the step in this very process
     for pid in _children():
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, attempt.STOP_SIGNAL)
 
 
 def _prepare_child(**_: Any) -> None:
-    attempt.stop_on_sigterm()
+    attempt.listen_for_stop()
 
 
 def _children() -> list[int]:
