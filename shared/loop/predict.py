@@ -1,6 +1,6 @@
 """Answers from the active models: what a serving process holds in memory, and how it follows promotions.
 
-A thread asks the database twice a second which models are active, loads what is new beside what serves, and swaps it
+A thread asks the database four times a second which models are active, loads what is new beside what serves, and swaps it
 in with one assignment: a call sees the old model or the new one, never half of each. A new model that cannot be read
 changes nothing but an alert: the old one keeps answering, and the new one is tried again from time to time.
 """
@@ -24,7 +24,7 @@ from shared.pipeline import Answer, Loaded, Pipeline
 
 log = structlog.get_logger()
 
-POLL_S: Final = 0.5  # of the two seconds in which a promotion reaches everybody; the rest is for loading
+POLL_S: Final = 0.25  # of the two seconds in which a promotion reaches everybody; the rest is for loading
 _FIRST_RETRY_S: Final = 1.0
 _LAST_RETRY_S: Final = 60.0
 _PATIENCE: Final = 5  # failed downloads before a store that does not answer is worth an alert
