@@ -1,7 +1,7 @@
 """Answers from the active models: what a serving process holds in memory, and how it follows promotions.
 
-A thread asks the database four times a second which models are active, loads what is new beside what serves, and swaps it
-in with one assignment: a call sees the old model or the new one, never half of each. A new model that cannot be read
+A thread asks the database four times a second which models are active, loads what is new beside what serves, and swaps
+it in with one assignment: a call sees the old model or the new one, never half of each. A new model that cannot be read
 changes nothing but an alert: the old one keeps answering, and the new one is tried again from time to time.
 """
 
