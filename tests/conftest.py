@@ -6,6 +6,7 @@ for a database or for Redis gets an empty one of its own.
 
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,9 +113,19 @@ def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresProcess]:
+def server_folder() -> Iterator[Path]:
+    """A folder where a PostgreSQL may have its data.
+
+    Not ``tmp_path``: every run of pytest that starts closes the folder above it to other accounts.
+    """
+    with tempfile.TemporaryDirectory(prefix="tuneyard-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def own_postgres(server_folder: Path) -> Iterator[PostgresProcess]:
     """A running PostgreSQL, with an empty database ``tuneyard``, that the test may stop, kill and restart."""
-    server = PostgresProcess.create(tmp_path_factory.mktemp("own-postgres") / "data")
+    server = PostgresProcess.create(server_folder / "own-postgres")
     server.start()
     yield server
     server.kill()

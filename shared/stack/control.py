@@ -34,7 +34,8 @@ def start_detached(settings: Settings, observe: Observer = lambda _: None) -> St
     home = home_of(settings)
     running = current(home)
     if running and running.phase is not Phase.STOPPING:
-        return _follow_start(home, lambda: None, observe)
+        state = _follow_start(home, lambda: None, observe)
+        return state.model_copy(update={"key_is_new": False})  # whoever started it was shown the key
     home.prepare()
     with home.log("supervisor").open("ab") as output:
         process = subprocess.Popen(

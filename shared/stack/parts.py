@@ -30,11 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "migrate": ("python", "-m", "shared.db.migrate"),
     **{name: ("python", "-m", "workers", queue.value) for name, queue in _WORKERS.items()},
     "beat": ("python", "-m", "workers", "beat"),
-    # Host and port are in UVICORN_HOST and UVICORN_PORT. A client that follows events must not delay a stop for ever.
-    "api": (
-        *("python", "-m", "uvicorn", "api.app:create_app", "--factory", "--loop", "uvloop", "--http", "httptools"),
-        *("--no-access-log", "--timeout-graceful-shutdown", "5"),
-    ),
+    "api": ("python", "-m", "api"),
     # Address, port and password are in FLOWER_ADDRESS, FLOWER_PORT and FLOWER_BASIC_AUTH.
     "flower": ("python", "-m", "celery", "--app", "workers.app", "--quiet", "flower"),
 }

@@ -63,7 +63,7 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
     secrets = home.secrets()
     servers, exports = _servers(settings, home, secrets)
     api_port = first_free(settings.api_port, settings.api_host)
-    flower_port = first_free(settings.flower_port)
+    flower_port = first_free(settings.flower_port, besides=api_port)
     url, flower_url = f"http://{LOOPBACK}:{api_port}", f"http://{LOOPBACK}:{flower_port}"
     exports |= {
         "ARTIFACTS_URL": settings.artifacts_url or (home.folder / "artifacts").as_uri(),
@@ -73,19 +73,18 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
         "FLOWER_URL": flower_url,
     }
     env = {**os.environ, MARK: str(home.folder), **exports, "API_PORT": str(api_port)}
-    web_env = {**env, "UVICORN_HOST": settings.api_host, "UVICORN_PORT": str(api_port)}
     flower_env = {
         **env,
         "FLOWER_ADDRESS": LOOPBACK,
         "FLOWER_PORT": str(flower_port),
-        "FLOWER_BASIC_AUTH": f"{_FLOWER_USER}:{secrets.flower_password}",
+        "FLOWER_BASIC_AUTH": flower_login(secrets),
     }
     keys = Keys(home, exports["DATABASE_URL"])
     table = (
         *servers,
         parts.migrate_part(env, tuple(s.name for s in servers), keys.ensure),
         *parts.worker_parts(home, env),
-        parts.api_part(url, web_env),
+        parts.api_part(url, env),
         parts.flower_part(flower_url, flower_env),
     )
     return Plan(parts=table, url=url, flower_url=flower_url, exports=exports), keys

@@ -7,6 +7,7 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which Linux takes ports of outgoing connections: nobody gets the port between choice and use.
 _LOWEST, _HIGHEST = 20_000, 32_000
 _TRIES = 200
+_NEXT = 100
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -29,9 +30,12 @@ def free_port() -> int:
     raise OSError(f"no free port between {_LOWEST} and {_HIGHEST}")
 
 
-def first_free(wanted: int, host: str = LOOPBACK, tries: int = 100) -> int:
-    """Return the wanted port, or the next free one above it. Raises OSError when all of them are taken."""
-    for port in range(wanted, min(wanted + tries, 65_536)):
-        if is_free(port, host):
+def first_free(wanted: int, host: str = LOOPBACK, *, besides: int | None = None) -> int:
+    """Return the wanted port, or the next free one above it, but not ``besides``.
+
+    Raises OSError when all of the next hundred are taken.
+    """
+    for port in range(wanted, min(wanted + _NEXT, 65_536)):
+        if port != besides and is_free(port, host):
             return port
-    raise OSError(f"no free port from {wanted} to {wanted + tries - 1}")
+    raise OSError(f"no free port from {wanted} to {wanted + _NEXT - 1}")

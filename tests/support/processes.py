@@ -12,17 +12,6 @@ from shared.stack.process import ChildProcess
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-UVICORN = (
-    "-m",
-    "uvicorn",
-    "api.app:create_app",
-    "--factory",
-    "--loop",
-    "uvloop",
-    "--http",
-    "httptools",
-    "--no-access-log",
-)
 _START_SECONDS = 60  # importing takes long while several test processes share two cores
 
 
@@ -74,7 +63,7 @@ class ApiServer:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = key
-        self.process = processes.python(*UVICORN, "--port", str(self.port), API_PORT=str(self.port), **env)
+        self.process = processes.python("-m", "api", API_PORT=str(self.port), **env)
         processes.wait_for(self.process, self._is_up)
 
     def _is_up(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from shared.stack.leftovers import free_data_folder
 from shared.stack.ports import free_port
 from shared.stack.postgres import DEATH_SIGNAL, STOP_SIGNAL, Postgres, server_account
 from shared.stack.process import ChildProcess
@@ -94,6 +95,10 @@ class PostgresProcess(_Running[Postgres]):
             stop_signal=STOP_SIGNAL,
             death_signal=DEATH_SIGNAL,
         )
+
+    def kill(self) -> None:
+        super().kill()
+        free_data_folder(self.server.folder)  # its backends notice a moment later, and still write
 
     def freeze(self) -> None:
         raise NotImplementedError("its backends have groups of their own: freeze a proxy before it instead")

@@ -1,0 +1,102 @@
+"""What a stack consists of: ports, secrets, embedded servers or those of the environment."""
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings
+from shared.stack.home import Home
+from shared.stack.parts import COMMANDS, answers
+from shared.stack.plan import Plan, make_plan
+from shared.stack.ports import LOOPBACK, first_free, free_port, is_free
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    return home
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listening:
+        listening.bind((LOOPBACK, 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def plan_of(home: Home, **more: object) -> Plan:
+    outside = {"database_url": "postgresql://outside/db", "redis_url": "redis://outside/0"}
+    plan, _ = make_plan(Settings.model_validate({"tuneyard_home": home.folder, **outside, **more}), home)
+    return plan
+
+
+def test_a_taken_port_gives_way_to_the_next_free_one(taken_port: int) -> None:
+    assert not is_free(taken_port)
+    assert taken_port < first_free(taken_port) <= taken_port + 100
+    free = free_port()
+    assert first_free(free) == free
+
+
+def test_api_and_flower_move_when_their_ports_are_taken(home: Home, taken_port: int) -> None:
+    plan = plan_of(home, api_port=taken_port, flower_port=taken_port)
+    ports = {int(url.rpartition(":")[2]) for url in (plan.url, plan.flower_url)}
+    assert taken_port not in ports
+    assert len(ports) == 2
+
+
+def test_servers_of_the_environment_are_used_instead_of_embedded_ones(home: Home) -> None:
+    plan = plan_of(home, artifacts_url="s3://bucket/prefix")
+    assert [part.name for part in plan.parts if part.name in {"postgres", "redis"}] == []
+    assert plan.exports["DATABASE_URL"] == "postgresql://outside/db"
+    assert plan.exports["REDIS_URL"] == "redis://outside/0"
+    assert plan.exports["ARTIFACTS_URL"] == "s3://bucket/prefix"
+
+
+def test_every_part_but_the_servers_runs_a_command_of_the_table(home: Home) -> None:
+    plan = plan_of(home)
+    assert {part.name: part.argv[1:] for part in plan.parts} == {name: argv[1:] for name, argv in COMMANDS.items()}
+
+
+def test_what_a_part_needs_stands_before_it(home: Home) -> None:
+    seen: set[str] = set()
+    for part in plan_of(home).parts:
+        assert seen.issuperset(part.needs), part.name
+        seen.add(part.name)
+
+
+def test_secrets_are_made_once_and_only_their_owner_can_read_them(home: Home) -> None:
+    first, second = home.secrets(), home.secrets()
+    assert first == second
+    assert len({first.postgres_password, first.redis_password, first.flower_password}) == 3
+    assert stat.S_IMODE((home.folder / "secrets.json").stat().st_mode) == 0o600
+    assert first.redis_password not in repr(first)
+
+
+def test_secrets_do_not_show_in_commands(home: Home) -> None:
+    plan, _ = make_plan(Settings(tuneyard_home=home.folder), home)
+    secrets = home.secrets()
+    commands = " ".join(word for part in plan.parts for word in part.argv)
+    for secret in (secrets.postgres_password, secrets.redis_password, secrets.flower_password):
+        assert secret not in commands
+    for part in plan.parts:
+        if part.name in {"postgres", "redis"}:
+            assert set(part.env) == {"PATH", "TUNEYARD_STACK"}
+
+
+def test_large_logs_of_former_runs_are_put_aside(home: Home) -> None:
+    log = home.log("api")
+    log.touch()
+    os.truncate(log, 20_000_000)
+    home.prepare()
+    assert not log.exists()
+    assert log.with_suffix(".log.1").stat().st_size == 20_000_000
+
+
+def test_nobody_answers_on_a_free_port() -> None:
+    assert not answers(f"http://{LOOPBACK}:{free_port()}/healthz")
