@@ -1,4 +1,4 @@
-"""``python -m tests.stack.small_stack``: a real supervisor over small parts, behaving as the argument says."""
+"""``python -m tests.shared.stack.small_stack``: a real supervisor over small parts, behaving as the argument says."""
 
 import sys
 from dataclasses import replace

@@ -35,7 +35,7 @@ class SmallStack:
 
     def start(self, behaviour: str = "ordinary") -> ChildProcess:
         env = {**os.environ, "TUNEYARD_HOME": str(self.home.folder)}
-        argv = [sys.executable, "-m", "tests.stack.small_stack", behaviour]
+        argv = [sys.executable, "-m", "tests.shared.stack.small_stack", behaviour]
         supervisor = ChildProcess(argv, env=env, log=self.log, cwd=ROOT, death_signal=signal.SIGTERM)
         self.started.append(supervisor)
         return supervisor
