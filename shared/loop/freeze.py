@@ -1,6 +1,5 @@
 """The step ``freeze``: a pipeline's labelled examples become a dataset that never changes again."""
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -8,14 +7,14 @@ from psycopg import Connection
 from pydantic import Field
 
 from shared.artifacts import FileRef
-from shared.contracts import Contract, Queue, Split, Surface
+from shared.contracts import Contract, Queue, Surface
 from shared.datasets import DatasetFacts, dataset_id, publish_dataset
 from shared.db import datasets, examples
 from shared.errors import InvalidInputError, RefusedError
 from shared.pipeline import Done, Pipeline, Run, SplitPolicy, Step
 
-# The last field of a line: it stands there once for each row, and nothing inside a row can look like it
-_ENDINGS: Final[dict[Split, bytes]] = {"train": b'"split":"train"}\n', "test": b'"split":"test"}\n'}
+# The last field of a line: it stands there once for each row held out, and nothing inside a row can look like it
+_HELD_OUT: Final = b'"split":"test"}\n'
 
 
 class FreezeParams(Contract):
@@ -80,19 +79,21 @@ def _export(
     pipeline: Pipeline[Any, Any], run: Run, surface: str, policy: SplitPolicy
 ) -> tuple[FileRef, dict[str, int]]:
     """Stream the examples into a blob, counting as they pass. A refusal inside leaves no blob behind."""
-    splits: Counter[str] = Counter(dict.fromkeys(_ENDINGS, 0))
+    rows = held_out = 0
     with run.artifacts.writer() as writer, run.training_data() as conn:
         expected = max(examples.estimate(conn, pipeline.source, surface), 1)
         for block in examples.export(conn, pipeline.source, surface, policy):
-            writer.write(block)
-            splits.update({split: block.count(ending) for split, ending in _ENDINGS.items()})
-            run.report(min(splits.total() / expected, 0.95), "freezing", rows=splits.total())
+            writer.write(block.lines)
+            rows += block.rows
+            held_out += block.lines.count(_HELD_OUT)
+            run.report(min(rows / expected, 0.95), "freezing", rows=rows)
+        splits = {"train": rows - held_out, "test": held_out}
         _require_enough(pipeline, splits)
-    return writer.ref, dict(splits)
+    return writer.ref, splits
 
 
-def _require_enough(pipeline: Pipeline[Any, Any], splits: Counter[str]) -> None:
-    rows = splits.total()
+def _require_enough(pipeline: Pipeline[Any, Any], splits: dict[str, int]) -> None:
+    rows = sum(splits.values())
     if rows < pipeline.min_samples:
         raise RefusedError(
             f"insufficient training data: {rows} of {pipeline.min_samples}",

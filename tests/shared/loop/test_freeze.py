@@ -143,7 +143,7 @@ def test_any_text_survives_the_way_through(database: Database, rows: list[Exampl
     policy = PIPELINE.split
     with database.transaction() as conn:
         _store(conn, rows)
-        lines = b"".join(examples.export(conn, "router_examples", "default", policy)).split(b"\n")
+        lines = b"".join(b.lines for b in examples.export(conn, "router_examples", "default", policy)).split(b"\n")
         conn.rollback()
     found = [orjson.loads(line) for line in lines[:-1]]
     assert lines[-1] == b""
