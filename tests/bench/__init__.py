@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of the product to the bare path under it, measured interleaved in one run (``make bench``)."""

@@ -1,0 +1,24 @@
+"""``python -m tests.bench [SECTION ...]``: run the benchmarks and print one table of ratios."""
+
+import sys
+from importlib import import_module
+
+from tests.bench.harness import running_bench
+
+SECTIONS = ("queue_jobs", "submit", "query", "data", "models")
+
+
+def main(names: list[str]) -> None:
+    """Run the named sections, or all."""
+    unknown = set(names) - set(SECTIONS)
+    if unknown:
+        raise SystemExit(f"no such section: {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
+    with running_bench() as bench:
+        for name in names or SECTIONS:
+            print(name, flush=True)
+            import_module(f"tests.bench.{name}").run(bench)
+        print(f"\n{bench.table()}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,23 @@
+"""The worker of a queue with two bare Celery tasks beside ours: what the product is measured against."""
+
+import sys
+
+from workers.app import app
+from workers.dispatch import broker
+
+
+def _noop(job_id: str) -> None:
+    """Do nothing, as Celery alone does it."""
+
+
+def _reply(key: str) -> None:
+    broker().set(key, 1, ex=60)
+
+
+noop = app.task(_noop, name="bare.noop")
+reply = app.task(_reply, name="bare.reply")
+
+if __name__ == "__main__":
+    from workers.__main__ import main
+
+    main(sys.argv[1:])
