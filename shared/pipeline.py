@@ -87,6 +87,10 @@ class Run(Protocol):
         """Open a short transaction for reading; close it before any long computation."""
         ...
 
+    def staging(self) -> AbstractContextManager[Connection]:
+        """Open a short transaction for writing to this attempt's staging table (``db/staging.py``), nothing else."""
+        ...
+
     def training_data(self) -> AbstractContextManager[Connection]:
         """Open a read-only transaction as the role that may read labels but never predictions."""
         ...

@@ -91,6 +91,10 @@ class Attempt:
         """Open a short transaction for reading."""
         return self._database.reading()
 
+    def staging(self) -> AbstractContextManager[Connection]:
+        """Open a short transaction for writing to the attempt's staging table."""
+        return self._database.transaction()
+
     def training_data(self) -> AbstractContextManager[Connection]:
         """Open a read-only transaction as the training role."""
         return self._database.training_data()

@@ -63,8 +63,7 @@ def _run(database: Database, job: Job) -> None:
         if step.flow is not None:
             ready = _record(database, lambda conn: flows.start(conn, job))
         else:
-            with Attempt(database, job) as attempt:  # until the end is recorded: what is written may lie in its folder
-                ready = _record_outcome(database, job, _compute(attempt, job, step))
+            ready = _record_outcome(database, job, _compute(database, job, step))
     except LeaseLostError as lost:
         log.warning("stopped: another attempt owns the job", reason=lost.message)
     except JobCancelled:
@@ -79,11 +78,11 @@ def _run(database: Database, job: Job) -> None:
         dispatch.send_or_leave(database, [dispatch.wake_up(j) for j in ready])
 
 
-def _compute(attempt: Attempt, job: Job, step: Step[Any]) -> Done | Wait:
+def _compute(database: Database, job: Job, step: Step[Any]) -> Done | Wait:
     if step.run is None:
         raise TypeError(f"step {step.kind} has neither run nor flow")
     params = step.params.model_validate(job.params)
-    with heart().watch(attempt):
+    with Attempt(database, job) as attempt, heart().watch(attempt):
         outcome = step.run(attempt, params)
         attempt.check()
     return outcome

@@ -1,11 +1,14 @@
 """The router's ground truth: what people said about queries. Named SQL, one function for each question."""
 
-import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
-from psycopg import Connection
+from psycopg import Connection, sql
+
+from shared.db import binary_copy, staging
 
 Source = Literal["feedback", "override", "import"]
 
@@ -35,19 +38,16 @@ SET id = excluded.id, label = excluded.label, source = excluded.source,
     labelled_by = excluded.labelled_by, labelled_at = excluded.labelled_at
 """
 
-_STAGE = """
-CREATE TEMP TABLE incoming_labels (
-    id text COLLATE "C", query text, group_key text, label text, labelled_by text, labelled_at timestamptz
-) ON COMMIT DROP
-"""
-_COPY = "COPY incoming_labels FROM STDIN (FORMAT binary)"
+_STAGED_COLUMNS: Final = (
+    'id text COLLATE "C", query text, group_key text, label text, labelled_by text, labelled_at timestamptz'
+)
+_COPY: Final = sql.SQL("COPY {} FROM STDIN (FORMAT binary)")
 # The id is the content: a conflict is the same row, in the file twice or imported before.
-_MERGE = """
+_MERGE: Final = sql.SQL("""
 INSERT INTO ml_data (id, query, group_key, label, source, labelled_by, labelled_at)
-SELECT id, query, group_key, label, 'import', labelled_by, labelled_at FROM incoming_labels
+SELECT id, query, group_key, label, 'import', labelled_by, labelled_at FROM {}
 ON CONFLICT (id) DO NOTHING
-"""
-_CHUNK_BYTES: Final = 1 << 20
+""")
 
 
 def put_label(conn: Connection, label: NewLabel) -> None:
@@ -55,13 +55,28 @@ def put_label(conn: Connection, label: NewLabel) -> None:
     conn.execute(_PUT_LABEL, label.__dict__)
 
 
-def merge_import(conn: Connection, rows: BinaryIO) -> int:
-    """Add rows in PostgreSQL's binary COPY format, skipping those already there; return how many were new.
+def stage_import(conn: Connection, table: sql.Identifier) -> None:
+    """Make an empty staging table for imported labels."""
+    staging.create(conn, table, _STAGED_COLUMNS)
 
-    Columns: id, query, group_key, label, labelled_by (text), labelled_at (timestamptz). Part of the caller's
-    transaction: nothing is visible before its commit. Memory does not grow with the rows.
+
+@contextmanager
+def staged_rows(conn: Connection, table: sql.Identifier) -> Iterator[Callable[[bytes | bytearray], None]]:
+    """Lend a function that sends rows to a staging table, any number at once, as ``binary_copy`` makes them.
+
+    Columns: id, query, group_key, label, labelled_by (text), labelled_at (timestamptz).
     """
-    conn.execute(_STAGE)
-    with conn.cursor().copy(_COPY) as copy:
-        shutil.copyfileobj(rows, copy, _CHUNK_BYTES)
-    return conn.execute(_MERGE).rowcount
+    with conn.cursor().copy(_COPY.format(table)) as copy:
+        copy.write(binary_copy.HEADER)
+        yield copy.write
+        copy.write(binary_copy.TRAILER)
+
+
+def merge_import(conn: Connection, table: sql.Identifier) -> int:
+    """Add the staged labels, skipping those already there, and drop the staging table; return how many were new.
+
+    Part of the caller's transaction: nothing is visible before its commit.
+    """
+    new = conn.execute(_MERGE.format(table)).rowcount
+    staging.drop(conn, table)
+    return new
