@@ -67,8 +67,7 @@ class KeyRing:
         self._known.clear()
 
     def _look_up(self, key_hash: bytes) -> Principal | None:
-        with self._database.reading() as conn:
-            key = key_rows.by_hash(conn, key_hash)
+        key = self._database.read(lambda conn: key_rows.by_hash(conn, key_hash))
         return Principal(key.id, key.name, frozenset(key.scopes)) if key else None
 
 

@@ -152,8 +152,7 @@ def _just_created(new_job: NewJob, params: BaseModel, submission: Submission) ->
 
 
 def _read(front: Front, job_id: str) -> Job:
-    with front.database.reading() as conn:
-        return jobs.get(conn, job_id)
+    return front.database.read(lambda conn: jobs.get(conn, job_id))
 
 
 def _wait_of(request: Request, longest_s: float) -> float:

@@ -8,13 +8,15 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Final
 
 import psycopg
 import structlog
+from psycopg import Connection
 
 from shared import jobs
-from shared.db.pool import Database
+from shared.db.pool import Database, connection_lost
 from shared.errors import TuneyardError, UnavailableError
 from shared.jobs import NewJob, Submission
 from workers.dispatch import Dispatcher, WakeUp
@@ -82,23 +84,38 @@ class Submitter:
 
     def _outcomes(self, new_jobs: Sequence[NewJob]) -> Sequence[Outcome]:
         """Write the jobs together; when one of them spoils that, each by itself."""
-        # in the order of their keys, so that two fronts never wait for each other
-        ordered = sorted(new_jobs, key=lambda job: (job.unique_key or "", job.idempotency_key or ""))
         try:
-            with self._database.transaction() as conn:
-                done = dict(zip((job.id for job in ordered), jobs.submit(conn, ordered), strict=True))
-            return [done[job.id] for job in new_jobs]
+            return self._submit(new_jobs)
         except UnavailableError as error:
-            if len(new_jobs) > 1 and isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
-                return [self._outcome(job) for job in new_jobs]
-            return [error] * len(new_jobs)
+            if not isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
+                return [error] * len(new_jobs)
+            reason: Exception = error
         except (TuneyardError, psycopg.Error) as error:
-            log.warning("a group of submits failed", jobs=len(new_jobs), reason=type(error).__name__)
-            return [error] if len(new_jobs) == 1 else [self._outcome(job) for job in new_jobs]
+            reason = error
         except Exception as error:  # a fault of ours: whoever waits must hear of it
             log.exception("a group of submits failed", jobs=len(new_jobs))
             return [error] * len(new_jobs)
+        if len(new_jobs) == 1:
+            return [reason]
+        log.warning("a group of submits failed: one by one", jobs=len(new_jobs), reason=type(reason).__name__)
+        return [outcome for job in new_jobs for outcome in self._outcomes([job])]
 
-    def _outcome(self, new_job: NewJob) -> Outcome:
-        (outcome,) = self._outcomes([new_job])
-        return outcome
+    def _submit(self, new_jobs: Sequence[NewJob]) -> Sequence[Submission]:
+        # in the order of their keys, so that two fronts never wait for each other
+        ordered = sorted(new_jobs, key=lambda job: (job.unique_key or "", job.idempotency_key or ""))
+        try:
+            with self._open(ordered) as conn:
+                submissions = jobs.submit(conn, ordered)
+        except UnavailableError as error:
+            if not connection_lost(error):
+                raise
+            with self._database.transaction() as conn:
+                submissions = jobs.submit_again(conn, ordered)
+        by_id = dict(zip((job.id for job in ordered), submissions, strict=True))
+        return [by_id[job.id] for job in new_jobs]
+
+    def _open(self, new_jobs: Sequence[NewJob]) -> AbstractContextManager[Connection]:
+        """Open what it takes: writing jobs is one statement, unless an idempotency key has to be given back."""
+        if any(job.idempotency_key for job in new_jobs):
+            return self._database.transaction()
+        return self._database.statement()

@@ -44,8 +44,7 @@ def reading(endpoint: Callable[Concatenate[Connection, P], R]) -> Callable[P, R]
     @functools.wraps(endpoint)
     def wrapper(*args: Any, **kwargs: Any) -> R:
         front = _front_of(kwargs.pop(_REQUEST))
-        with front.database.reading() as conn:
-            return endpoint(conn, *args, **kwargs)
+        return front.database.read(lambda conn: endpoint(conn, *args, **kwargs))
 
     return _with_request(wrapper, endpoint)
 

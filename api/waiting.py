@@ -104,8 +104,7 @@ class Waiter:
         return cursors
 
     def _read(self, cursors: Mapping[str, int]) -> list[Event]:
-        with self._database.reading() as conn:
-            return event_rows.after_each(conn, cursors, _PAGE)
+        return self._database.read(lambda conn: event_rows.after_each(conn, cursors, _PAGE))
 
     def _hand_out(self, events: list[Event]) -> None:
         by_job: dict[str, list[Event]] = defaultdict(list)

@@ -4,7 +4,7 @@ Every function takes an open transaction and leaves the commit to its caller. Wh
 same transaction that records the end of its step (``shared/flows.py``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +23,10 @@ from shared.db.submissions import NewJob
 from shared.errors import ConflictError, NotFoundError
 from shared.pipeline import Step
 
-__all__ = ["Event", "Job", "NewJob", "Submission", "cancel", "events", "get", "lock", "new_job", "retry", "submit"]
+__all__ = [
+    "Event", "Job", "NewJob", "Submission", "cancel", "events", "get", "lock", "new_job", "retry", "submit",
+    "submit_again",
+]  # fmt: skip
 
 _TRIES = 3
 
@@ -72,8 +75,23 @@ def submit(conn: Connection, new_jobs: Sequence[NewJob]) -> list[Submission]:
 
     Send a wake-up for those created after the commit.
     """
-    created = submissions.insert(conn, new_jobs)
-    return [Submission(job_id=job.id, created=True) if job.id in created else _explain(conn, job) for job in new_jobs]
+    return _account(conn, new_jobs, submissions.insert(conn, new_jobs))
+
+
+def submit_again(conn: Connection, new_jobs: Sequence[NewJob]) -> list[Submission]:
+    """Write jobs whose first submit broke off, maybe after its commit: those that are there are not written twice."""
+    created = submissions.find(conn, [job.id for job in new_jobs])
+    missing = [job for job in new_jobs if job.id not in created]
+    return _account(conn, new_jobs, created | submissions.insert(conn, missing))
+
+
+def _account(conn: Connection, new_jobs: Sequence[NewJob], created: Mapping[str, datetime]) -> list[Submission]:
+    return [
+        Submission(job_id=job.id, created=True, created_at=created[job.id])
+        if job.id in created
+        else _explain(conn, job)
+        for job in new_jobs
+    ]
 
 
 def _explain(conn: Connection, job: NewJob) -> Submission:

@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import TypeVar
 
 import psycopg
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection, IsolationLevel, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared.errors import UnavailableError
@@ -20,6 +21,8 @@ _OPTIONS = "-c statement_timeout=840s -c idle_in_transaction_session_timeout=120
 _TRUSTED_S = 1.0
 _TRAINER_OPTIONS = f"{_OPTIONS} -c role=tuneyard_trainer -c default_transaction_read_only=on"
 
+T = TypeVar("T")
+
 
 class PooledConnection(Connection):
     """A connection that knows when it was last used."""
@@ -27,24 +30,19 @@ class PooledConnection(Connection):
     used_at = 0.0
 
 
-def _check(conn: PooledConnection) -> None:
-    """Replace a connection that a restart of the server broke; one used a moment ago is trusted, for a check is a trip."""
-    if time.monotonic() - conn.used_at > _TRUSTED_S:
-        ConnectionPool.check_connection(conn)
-
-
 class Database:
     """A pool of connections to one database. Create it after a fork, never before."""
 
     def __init__(self, dsn: str, size: int = 10, timeout: float = 10.0) -> None:
         self.dsn = dsn
+        self._broke_at = 0.0
         self._pool: ConnectionPool[PooledConnection] = ConnectionPool(
             psycopg.conninfo.make_conninfo(dsn, options=_OPTIONS, **_keepalive()),
             connection_class=PooledConnection,
             min_size=0,
             max_size=size,
             timeout=timeout,
-            check=_check,
+            check=self._check,
             reconnect_timeout=5.0,
             open=True,
         )
@@ -70,6 +68,20 @@ class Database:
         with self._connection(read_only=True) as conn:
             yield conn
 
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a short read, and run it once more when its connection turns out to be broken.
+
+        Raises UnavailableError as above.
+        """
+        try:
+            with self.reading() as conn:
+                return query(conn)
+        except UnavailableError as error:
+            if not connection_lost(error):
+                raise
+        with self.reading() as conn:
+            return query(conn)
+
     @contextmanager
     def training_data(self) -> Iterator[Connection]:
         """Open a repeatable read as the training role, which sees labels and never predictions.
@@ -90,14 +102,28 @@ class Database:
                 yield conn
                 conn.used_at = time.monotonic()
         except (PoolTimeout, psycopg.OperationalError) as error:
+            self._broke_at = time.monotonic()
             raise UnavailableError(
                 f"the database does not answer ({type(error).__name__})",
                 advice="check DATABASE_URL and that PostgreSQL runs",
             ) from error
 
+    def _check(self, conn: PooledConnection) -> None:
+        """Replace a connection that a restart of the server broke.
+
+        One used a moment ago is trusted, for a check is a trip; but none is once another one broke.
+        """
+        if conn.used_at < max(time.monotonic() - _TRUSTED_S, self._broke_at):
+            ConnectionPool.check_connection(conn)
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+
+
+def connection_lost(error: UnavailableError) -> bool:
+    """Whether a connection broke while it was used, so that another one may serve; not, that none could be had."""
+    return not isinstance(error.__cause__, PoolTimeout | errors.DeadlockDetected)
 
 
 def _keepalive() -> dict[str, str]:

@@ -77,6 +77,12 @@ def insert(conn: Connection, new_jobs: Sequence[NewJob]) -> dict[str, datetime]:
         return dict(cursor.execute(_INSERT, columns).fetchall())
 
 
+def find(conn: Connection, job_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return which of these jobs there are, and when they were created."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute("SELECT id, created_at FROM jobs WHERE id = ANY(%s)", [list(job_ids)]).fetchall())
+
+
 def idempotent_job(conn: Connection, new_job: NewJob) -> tuple[str, bool] | None:
     """Return the job that this idempotency key stands for, and whether it was the same request."""
     with conn.cursor(row_factory=tuple_row) as cursor:
