@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 _NO_REGRESSION: Final = "no_regression"
 _IMPROVEMENT: Final = "improvement"
 
@@ -108,50 +110,48 @@ def difference(candidate: Sequence[float], active: Sequence[float], policy: Gate
     gains = np.asarray(candidate, dtype=np.float64) - np.asarray(active, dtype=np.float64)
     if not np.isfinite(gains).all():
         raise InvalidInputError("a score is not a finite number")
+    gains.sort()  # so that the order of the rows decides nothing
     rng = np.random.default_rng(policy.seed)
-    means = _bootstrap_means(gains, policy.resamples, rng)
-    low, high = np.quantile(means, [policy.alpha, 1 - policy.alpha])
+    low, high = np.quantile(_bootstrap_means(gains, policy.resamples, rng), [policy.alpha, 1 - policy.alpha])
     p_worse, p_better = _sign_flip(gains, policy.resamples, rng)
     return Difference(mean=float(gains.mean()), low=float(low), high=float(high), p_worse=p_worse, p_better=p_better)
 
 
-def _bootstrap_means(gains: "NDArray[np.float64]", resamples: int, rng: "np.random.Generator") -> "NDArray[np.float64]":
-    """Return the mean of each resample.
-
-    How often each distinct value is drawn is one multinomial: the same distribution as drawing rows, and scores of
-    right and wrong have three distinct gains however many rows there are.
-    """
+def _bootstrap_means(gains: "Floats", resamples: int, rng: "np.random.Generator") -> "Floats":
+    """Return the mean of each resample of the rows."""
     import numpy as np
 
-    values, counts = np.unique(gains, return_counts=True)
-    shares = counts / len(gains)
-    batch = max(1, _DRAWS // len(values))
-    return np.concatenate(
-        [
-            rng.multinomial(len(gains), shares, size=min(batch, resamples - start)) @ values / len(gains)
-            for start in range(0, resamples, batch)
-        ]
-    )
+    rows = len(gains)
+    means = [
+        gains[rng.integers(0, rows, size=(draws, rows), dtype=np.int32)].mean(axis=1)
+        for draws in _batches(rows, resamples)
+    ]
+    return np.concatenate(means)
 
 
-def _sign_flip(gains: "NDArray[np.float64]", resamples: int, rng: "np.random.Generator") -> tuple[float, float]:
+def _sign_flip(gains: "Floats", resamples: int, rng: "np.random.Generator") -> tuple[float, float]:
     """Return the chances of a sum as low, and as high, as seen if each row had favoured either model by a fair coin.
 
     Counting the sum itself as one of the draws keeps the test exact: (hits + 1) / (resamples + 1).
     """
     import numpy as np
 
-    sizes, counts = np.unique(np.abs(gains[gains != 0]), return_counts=True)
-    seen = float(gains.sum())
-    slack = 1e-9 * max(1.0, float(np.abs(gains).sum()))  # sums of the same numbers in another order
-    batch = max(1, _DRAWS // max(1, len(sizes)))
+    sizes = np.abs(gains[gains != 0])
+    seen, most = float(gains.sum()), float(sizes.sum())
+    slack = 1e-9 * max(1.0, most)  # sums of the same numbers in another order
     as_low = as_high = 1
-    for start in range(0, resamples, batch):
-        draws = min(batch, resamples - start)
-        sums = (2 * rng.binomial(counts, 0.5, size=(draws, len(sizes))) - counts) @ sizes
+    for draws in _batches(max(1, len(sizes)), resamples):
+        coins = np.frombuffer(rng.bytes(draws * -(-len(sizes) // 8)), dtype=np.uint8).reshape(draws, -1)
+        sums = 2 * (np.unpackbits(coins, axis=1, count=len(sizes)) @ sizes) - most
         as_low += int((sums <= seen + slack).sum())
         as_high += int((sums >= seen - slack).sum())
     return as_low / (resamples + 1), as_high / (resamples + 1)
+
+
+def _batches(rows: int, resamples: int) -> list[int]:
+    """Divide the resamples so that a batch draws about ``_DRAWS`` rows."""
+    size = max(1, _DRAWS // rows)
+    return [min(size, resamples - start) for start in range(0, resamples, size)]
 
 
 def _difference(comparison: Comparison, policy: GatePolicy) -> Difference:

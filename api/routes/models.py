@@ -107,9 +107,11 @@ async def activate(model_id: ModelId, body: Activation, request: Request, who: P
 
 @router.post("/models/{model_id}/deactivate", summary="Deactivate a model", **ACCEPTED)
 async def deactivate(model_id: ModelId, body: Why, request: Request, who: Promotes, front: FrontDep) -> Response:
-    """Leave the model's surface without an active model: the pipeline's fallback answers."""
+    """Take this model out of service, if it is the active one: the pipeline's fallback answers."""
     model = await _model(front, model_id)
-    return await _submit(request, model, "deactivate", who, surface=model.surface, reason=body.reason)
+    return await _submit(
+        request, model, "deactivate", who, surface=model.surface, model_id=model.id, reason=body.reason
+    )
 
 
 @router.post("/models/{model_id}/rollback", summary="Roll back to a model", **ACCEPTED)

@@ -41,11 +41,12 @@ class DeactivateParams(Contract):
     """Which surface shall answer with its fallback, and why."""
 
     surface: Surface = Field(default="default", description="The part of the pipeline that goes without a model.")
+    model_id: ModelId | None = Field(default=None, description="Only if this is the active model. Empty: whichever is.")
     reason: Reason = Field(description="Why; kept in the history for good.", examples=["labels are being reviewed"])
 
 
 class DeactivateResult(Contract):
-    """What became of the surface. Not deactivated: no model was active."""
+    """What became of the surface. Not deactivated: no model was active, or another one than was meant."""
 
     deactivated: bool
     sentence: str
@@ -138,13 +139,14 @@ def deactivate(pipeline: Pipeline[Any, Any], run: Run, params: DeactivateParams)
         pipeline=pipeline.name, surface=params.surface, kind="deactivate", to_model=None, actor=run.actor,
         reason=params.reason, job_id=run.job_id,
     )  # fmt: skip
+    why = f"{params.model_id} is not the active model." if params.model_id else "no model is active."
     nothing = DeactivateResult(
-        deactivated=False, sentence=f"{pipeline.name} has no active model.", surface=params.surface
+        deactivated=False, sentence=f"{pipeline.name} was left as it is: {why}", surface=params.surface
     )
 
     def record(conn: Connection) -> DeactivateResult:
         active = models.hold(conn, pipeline.name, params.surface)
-        if active is None:
+        if active is None or active.id != (params.model_id or active.id):
             return nothing
         promotion = models.switch(conn, change)
         return DeactivateResult(

@@ -98,6 +98,14 @@ def test_deactivation_and_the_way_back(school: School, generations: list[str]) -
     assert [p.kind for p in school.history()][:2] == ["rollback", "deactivate"]
 
 
+def test_deactivation_of_a_model_that_is_not_active_changes_nothing(school: School, generations: list[str]) -> None:
+    result = school.run("deactivate", model_id=generations[0], reason="mistaken")
+    assert not result["deactivated"]
+    assert result["sentence"] == f"student was left as it is: {generations[0]} is not the active model."
+    assert school.active() == generations[2]
+    assert school.run("deactivate", model_id=generations[2], reason="meant")["deactivated"]
+
+
 @pytest.mark.parametrize("reason", ["", "\0", "x" * 1001])
 def test_reason_is_a_sentence_that_can_be_stored(school: School, reason: str) -> None:
     with pytest.raises(ValueError, match="reason"):
