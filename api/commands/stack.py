@@ -21,15 +21,17 @@ Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the st
 
 def up(*, detach: Detach = False) -> None:
     """Start the stack: PostgreSQL, Redis, API, workers, sweeps, Beat, Flower. Ctrl-C stops it, in order."""
+    from shared.logs import configure_logs
     from shared.stack.control import start_detached
     from shared.stack.supervisor import run_stack
 
-    progress = _Progress()
+    settings, progress = get_settings(), _Progress()
+    configure_logs(settings.model_copy(update={"log_level": "ERROR"}))  # what matters is printed by the progress
     with _errors_explained():
         if detach:
-            _welcome(start_detached(get_settings(), progress.tell))
+            _welcome(start_detached(settings, progress.tell))
         else:
-            run_stack(get_settings(), progress.tell_and_welcome)
+            run_stack(settings, progress.tell_and_welcome)
 
 
 def down() -> None:
@@ -126,7 +128,8 @@ class _Progress:
     def tell(self, state: StackState) -> None:
         for name, part in state.parts.items():
             if part.phase is not self._seen.get(name) and part.phase in _WORDS:
-                output.err().print(f"{name:<18}{_WORDS[part.phase]}")
+                end = f" (exit code {part.last_exit}, see logs/{name}.log)" if part.phase is PartPhase.BACKOFF else ""
+                output.err().print(f"{name:<18}{_WORDS[part.phase]}{end}")
             self._seen[name] = part.phase
 
     def tell_and_welcome(self, state: StackState) -> None:

@@ -69,7 +69,7 @@ class Home:
     def prepare(self) -> None:
         """Make the folders, and put large logs of former runs aside."""
         for folder in (self.folder, self.folder / "run", self.folder / "logs"):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's data are in it
         for log in (self.folder / "logs").glob("*.log"):
             if log.stat().st_size > _LARGEST_LOG_BYTES:
                 log.replace(log.with_suffix(".log.1"))

@@ -74,10 +74,19 @@ class Supervised:
         )
 
     def start(self) -> None:
-        """Start its process."""
+        """Start its process; when the system refuses (no memory, a full disk), that counts as a failure of the part."""
+        try:
+            self._process = self._spawn()
+        except OSError as error:
+            log.warning("a part cannot be started", part=self.part.name, reason=error.strerror)
+            self._failed()
+        else:
+            self._go_to(PartPhase.STARTING)
+
+    def _spawn(self) -> ChildProcess:
         if self.part.marker:
             self.part.marker.unlink(missing_ok=True)
-        self._process = ChildProcess(
+        return ChildProcess(
             self.part.argv,
             env=self.part.env,
             log=self._log_file,
@@ -85,7 +94,6 @@ class Supervised:
             stop_signal=self.part.stop_signal,
             death_signal=self.part.death_signal,
         )
-        self._go_to(PartPhase.STARTING)
 
     def tick(self) -> None:
         """Look at the process, and do what is due: note its end, see that it is ready, start it again."""

@@ -159,10 +159,14 @@ class Supervisor:
             key_is_new=self._keys.made_new,
             parts=self._part_states(),
         )
-        if state != self._told:
+        if state == self._told:
+            return
+        try:
             write(state, self._home.state)
-            self._told = state
-            self._observe(state)
+        except OSError as error:  # a full disk must not end what still runs
+            log.warning("the state cannot be written", reason=error.strerror)
+        self._told = state
+        self._observe(state)
 
     def _part_states(self) -> dict[str, PartState]:
         return {name: each.state() for name, each in self._parts.items()}
