@@ -68,8 +68,7 @@ RUN --mount=from=tools,source=/build,target=/build --mount=type=cache,target=/ro
 COPY --from=code /code /code
 USER tuneyard
 EXPOSE 8000
-CMD ["python", "-m", "uvicorn", "api.app:create_app", "--factory", "--loop", "uvloop", "--http", "httptools", \
-     "--no-access-log", "--timeout-graceful-shutdown", "5"]
+CMD ["python", "-m", "api"]
 
 FROM core AS flower
 RUN --mount=from=tools,source=/build,target=/build --mount=type=cache,target=/root/.cache/uv \
