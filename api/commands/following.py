@@ -11,6 +11,7 @@ from shared.contracts import JsonObject
 
 _PATIENCE_SECONDS = 60  # a restarted API or stack is back by then
 _PAUSE_SECONDS = 0.5
+_MOST_STEPS = 100
 
 
 def follow(api: Api, job: JsonObject, show: Show) -> JsonObject:
@@ -18,43 +19,60 @@ def follow(api: Api, job: JsonObject, show: Show) -> JsonObject:
 
     A broken stream is taken up again where it stopped. Raises ``UnreachableError`` when the API is away for a minute.
     """
-    seen, heard = 0, time.monotonic()
+    watch = _Watch(api, job, show)
+    heard = time.monotonic()
     while True:
         try:
-            seen, broke_off = _watch(api, job, show, seen)
-            heard = time.monotonic()
-            job = api.job(job["id"])
-            if is_final(job):
+            goes_on = watch.once()
+            if not goes_on and is_final(job := api.job(job["id"])):
                 return job
-            for step in _open_steps(api, job):
-                follow(api, step, show)
+            heard = time.monotonic()
         except CommandError as error:
             away = error.exit_code is ExitCode.UNREACHABLE
             if not away or time.monotonic() - heard > _PATIENCE_SECONDS:
                 raise
-            broke_off = True
-        if broke_off:
+            goes_on = False
+        if not goes_on:  # the API stops, or was away
             time.sleep(_PAUSE_SECONDS)
 
 
-def _watch(api: Api, job: JsonObject, show: Show, seen: int) -> tuple[int, bool]:
-    """Show events until the stream ends, or until a flow may have written its next step.
+class _Watch:
+    """Watches one job, and remembers what was shown, so that nothing is shown twice."""
 
-    Returns the last sequence number shown, and whether the stream ended by itself.
-    """
-    for event in api.events(job["id"], after=seen):
-        seen = event.seq
-        show(job, event)
-        if event.type in {"waiting", "progress"} and _is_flow(job):
-            return seen, False
-    return seen, True
+    def __init__(self, api: Api, job: JsonObject, show: Show) -> None:
+        self._api = api
+        self._job = job
+        self._show = show
+        self._is_flow = _is_flow(job)
+        self._seen = 0
+        self._steps_seen: set[str] = set()
 
+    def once(self) -> bool:
+        """Show events until the stream ends, or until a flow may have written steps, which are shown to their end.
 
-def _open_steps(api: Api, job: JsonObject) -> list[JsonObject]:
-    if not _is_flow(job):
-        return []
-    newest: list[JsonObject] = api.get("/v1/jobs", parent=job["id"], limit=1)["items"]
-    return [step for step in newest if not is_final(step)]
+        Returns whether there is more to come.
+        """
+        goes_on = self._until_next_step()
+        for step in self._steps():
+            if step["id"] not in self._steps_seen:
+                self._steps_seen.add(step["id"])
+                follow(self._api, step, self._show)
+        return goes_on
+
+    def _until_next_step(self) -> bool:
+        for event in self._api.events(self._job["id"], after=self._seen):
+            self._seen = event.seq
+            self._show(self._job, event)
+            if self._is_flow and event.type in {"waiting", "progress"}:
+                return True
+        return False
+
+    def _steps(self) -> list[JsonObject]:
+        """Return the steps that a flow has written by now, in order; none for any other job."""
+        if not self._is_flow:
+            return []
+        newest_first: list[JsonObject] = self._api.get("/v1/jobs", parent=self._job["id"], limit=_MOST_STEPS)["items"]
+        return newest_first[::-1]
 
 
 def _is_flow(job: Mapping[str, str]) -> bool:

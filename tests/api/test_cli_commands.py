@@ -136,11 +136,12 @@ def follower(server: ApiServer, environment: dict[str, str], tmp_path: Path) -> 
     """Start ``tuneyard`` in the background."""
 
     def start(*arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "api.cli", *arguments],
-            env=environment | {"TUNEYARD_URL": server.url, "TUNEYARD_KEY": server.key},
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=(tmp_path / "stderr").open("w"), text=True,
-        )  # fmt: skip
+        with (tmp_path / "stderr").open("w") as stderr:
+            return subprocess.Popen(
+                [sys.executable, "-m", "api.cli", *arguments],
+                env=environment | {"TUNEYARD_URL": server.url, "TUNEYARD_KEY": server.key},
+                cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True,
+            )  # fmt: skip
 
     return start
 
