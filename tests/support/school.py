@@ -22,9 +22,10 @@ ANSWERS = ("EASY", "MEDIUM", "HARD")
 
 @dataclass(frozen=True)
 class School:
-    """A database with the pipeline of ``tests/support/student.py``, and this process as its worker."""
+    """A database with a pipeline (of ``tests/support/student.py`` unless named), and this process as its worker."""
 
     database: Database
+    pipeline: str = "student"
 
     @property
     def store(self) -> ArtifactStore:
@@ -46,7 +47,7 @@ class School:
 
     def submit(self, name: str, **params: Any) -> str:
         """Submit a step and return the job's id."""
-        step = get_step(f"student.{name}")
+        step = get_step(f"{self.pipeline}.{name}")
         new = jobs.new_job(step, step.params.model_validate(params), actor="teacher")
         with self.database.transaction() as conn:
             jobs.submit(conn, [new])
@@ -88,10 +89,10 @@ class School:
     def active(self) -> str | None:
         """Return the id of the active model."""
         with self.database.reading() as conn:
-            model = models.active(conn, "student", "default")
+            model = models.active(conn, self.pipeline, "default")
         return model.id if model else None
 
     def history(self) -> list[Promotion]:
         """Return the promotions, the latest first."""
         with self.database.reading() as conn:
-            return list_promotions(conn, pipeline="student")
+            return list_promotions(conn, pipeline=self.pipeline)
