@@ -13,6 +13,16 @@ from tests.support.processes import ROOT
 COMPOSE: Final = ROOT / "docker-compose.yml"
 DOCKERFILE: Final = ROOT / "Dockerfile"
 
+VARIABLES: Final = {
+    "POSTGRES_PASSWORD": "pgsecret1",
+    "REDIS_PASSWORD": "redissecret1",
+    "FLOWER_PASSWORD": "flowersecret1",
+    "DATABASE_URL": "postgresql://tuneyard:pgsecret1@postgres:5432/tuneyard",
+    "REDIS_URL": "redis://:redissecret1@redis:6379/0",
+    "ARTIFACTS_URL": "file:///var/lib/tuneyard/artifacts",
+}
+"""A value for everything that the file demands."""
+
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?:(?P<how>:-|:\?)(?P<rest>[^}]*))?\})")
 
 
@@ -62,6 +72,13 @@ def _value(match: re.Match[str], variables: Mapping[str, str]) -> str:
     if how != ":-":
         raise MissingVariableError(f"{name}: {rest}")
     return str(rest)
+
+
+def replaced(text: str, replacements: Mapping[str, str]) -> str:
+    """Put places of this machine where the text names a container's."""
+    for old, new in replacements.items():
+        text = text.replace(old, new)
+    return text
 
 
 def targets() -> dict[str, Target]:

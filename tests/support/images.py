@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -43,10 +44,14 @@ def _collect(requirements: Iterable[Requirement], extra: str, found: set[tuple[s
 
 
 def locked(names: Iterable[str]) -> str:
-    """Return the lock's lines, versions and hashes, of these libraries."""
-    blocks = re.split(r"^(?=\S)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)
-    by_name: dict[str, str] = {canonicalize_name(block.partition("==")[0]): block for block in blocks if "==" in block}
-    return "".join(by_name[name] for name in sorted(names))
+    """Return the lock's lines, versions and hashes, of these libraries.
+
+    One library may have several, each with a marker that says where it holds. Raises KeyError for a library without.
+    """
+    blocks: dict[str, list[str]] = defaultdict(list)
+    for block in re.split(r"^(?=\S)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE):
+        blocks[canonicalize_name(block.partition("==")[0])].append(block)
+    return "".join("".join(dict(blocks)[name]) for name in sorted(names))
 
 
 class Images:
