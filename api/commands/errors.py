@@ -5,6 +5,7 @@ from enum import IntEnum
 from shared.contracts import JsonObject
 
 _USAGE_STATUSES = frozenset({400, 413, 415, 422})
+_REFUSALS = frozenset({"refused", "import-refused"})
 _AWAY_STATUSES = frozenset({502, 503, 504})
 
 
@@ -26,7 +27,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.USAGE: "The command, an option or the data sent is wrong; nothing was started.",
     ExitCode.UNREACHABLE: "The API does not answer, or no running stack was found.",
     ExitCode.CANCELLED: "The job was cancelled.",
-    ExitCode.REFUSED: "A rule of the pipeline's policy refused the job, as too few samples.",
+    ExitCode.REFUSED: "A rule refused the job: too few samples, a file with bad lines.",
     ExitCode.INTERRUPTED: "Stopped with Ctrl-C; a job that was being followed goes on.",
 }
 
@@ -97,5 +98,5 @@ def exit_code_of_job(job: JsonObject) -> ExitCode:
         return ExitCode.OK
     if state == "cancelled":
         return ExitCode.CANCELLED
-    refused = (job.get("error") or {}).get("code") == "refused"
+    refused = (job.get("error") or {}).get("code") in _REFUSALS
     return ExitCode.REFUSED if refused else ExitCode.FAILED

@@ -11,34 +11,31 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from rich.markup import escape
 
 from api.commands.errors import CommandError, ExitCode
 from shared.contracts import JsonObject
 
 _PLAIN = (bool, int, float, str)
+_SHOWN = (*_PLAIN, Enum)
+"""Types of defaults that the help page shows; others are left to the API."""
 
 
 def options_of(model: type[BaseModel]) -> list[inspect.Parameter]:
-    """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``.
-
-    An option that is not given is None here and left to the API, which knows the default.
-    """
+    """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``."""
     return [_option(name, field) for name, field in model.model_fields.items()]
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _option_type(field.annotation)
     flag = name.replace("_", "-")
-    info = typer.Option(
-        f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}",
-        help=field.description or "",
-        show_default=False if field.is_required() or field.default is None else _shown(field.default),
-    )
+    info = typer.Option(f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}", help=escape(field.description or ""))
+    default: Any = inspect.Parameter.empty
+    if not field.is_required():
+        default = field.default if isinstance(field.default, _SHOWN) else None
+    annotation = kind | None if default is None else kind
     return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if field.is_required() else None,
-        annotation=Annotated[kind if field.is_required() else kind | None, info],
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, info]
     )
 
 
@@ -63,18 +60,17 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-def _shown(default: Any) -> str:
-    if isinstance(default, Enum):
-        return str(default.value)
-    return json.dumps(default) if isinstance(default, bool | list | tuple | dict) else str(default)
-
-
 def parse(model: type[BaseModel], given: Mapping[str, Any]) -> JsonObject:
     """Check the options that were given against the step's model; return them as JSON.
 
-    Raises ``CommandError`` (usage) that names each wrong option. Nothing has been sent then.
+    A default is left out: the API knows it, perhaps better. Raises ``CommandError`` (usage) that names each wrong
+    option; nothing has been sent then.
     """
-    chosen = {name: _from_json(model, name, value) for name, value in given.items() if value is not None}
+    chosen = {
+        name: _from_json(model, name, value)
+        for name, value in given.items()
+        if value is not None and value != model.model_fields[name].default
+    }
     try:
         return model.model_validate(chosen).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:

@@ -50,13 +50,13 @@ def test_every_field_is_an_option_and_only_required_ones_must_be_given() -> None
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("surface", str | None),
+        ("surface", str),
         ("model_id", str),
         ("seed", int | None),
-        ("share", float | None),
-        ("force", bool | None),
-        ("colour", Colour | None),
-        ("mode", Literal["fast", "slow"] | None),
+        ("share", float),
+        ("force", bool),
+        ("colour", Colour),
+        ("mode", Literal["fast", "slow"]),
         ("names", list[str] | None),
         ("inner", str | None),
         ("limits", str | None),
@@ -66,8 +66,9 @@ def test_types_of_options(name: str, kind: object) -> None:
     assert _annotation(name) == kind
 
 
-def test_what_is_not_given_is_left_to_the_api() -> None:
-    assert parse(Params, {"model_id": "mdl_1", "seed": None, "force": None}) == {"model_id": "mdl_1"}
+def test_defaults_are_left_to_the_api() -> None:
+    given = {"model_id": "mdl_1", "seed": None, "force": False, "colour": Colour.RED}
+    assert parse(Params, given) == {"model_id": "mdl_1"}
 
 
 def test_objects_are_written_as_json() -> None:
