@@ -150,7 +150,9 @@ class Step(Generic[P]):
     scope: Scope = Scope.SUBMIT
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     unique_key: Callable[[P], str] | None = None
-    time_limit: timedelta = timedelta(minutes=15)
+    together: int = 1
+    """How many due jobs one wake-up may take. Over 1 only for steps of milliseconds: they then share a claim and a
+    record, whose commits are most of their cost. A job that has failed before is always taken alone."""
 
     @property
     def kind(self) -> str:

@@ -14,9 +14,9 @@ from workers import sweeps as sweeps  # noqa: PLC0414  (registers the sweeps)
 from workers.app import task
 
 
-def _register(kind: str, queue: Queue) -> None:
+def _register(kind: str, queue: Queue, together: int) -> None:
     def run(job_id: str) -> None:
-        unit.run_job(job_id)
+        unit.run_job(job_id, together)
 
     task(kind, queue)(run)
 
@@ -43,6 +43,6 @@ def _children() -> list[int]:
 
 
 for _kind, _step in steps().items():
-    _register(_kind, _step.queue)
+    _register(_kind, _step.queue, _step.together)
 signals.worker_shutting_down.connect(_stop_running_step)
 signals.worker_process_init.connect(_prepare_child)

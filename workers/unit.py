@@ -8,8 +8,10 @@ After it: the next step is in the ledger, and the relay sends it. Running twice 
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -28,6 +30,7 @@ from shared.registry import get_step
 from shared.settings import get_settings
 from workers import dispatch
 from workers.attempt import Attempt, heart
+from workers.recent import Recent
 
 log = structlog.get_logger()
 
@@ -35,6 +38,7 @@ T = TypeVar("T")
 
 _RECORD_TRIES: Final = 30
 _RECORD_PAUSE_S: Final = 2.0
+_succeeded = Recent(10_000)  # jobs run together with another: their own messages are still to come
 _idle = threading.Event()  # never set: waits on it are pauses that a signal can end
 
 
@@ -43,27 +47,60 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def run_job(job_id: str) -> None:
-    """Run one job to its next rest. The message is only a wake-up: whoever does not get the claim drops it."""
+def run_job(job_id: str, together: int = 1) -> None:
+    """Run one job to its next rest. The message is only a wake-up: whoever does not get the claim drops it.
+
+    With ``together`` over 1, due jobs of the same kind are run with it; what they all cost then is two commits.
+    """
+    if job_id in _succeeded:
+        return
     database = get_database()
     lease = timedelta(seconds=get_settings().lease_seconds)
-    with database.statement() as conn:
-        job = attempts.claim(conn, job_id, worker=worker_name(), lease=lease)
-    if job is None:
+    claimed = _claim(database, job_id, lease, together)
+    if not claimed:
         log.debug("dropped: taken, ended or not yet due", job=job_id)
-        return
+    elif len(claimed) == 1:
+        _run_bound(database, claimed[0])
+    else:
+        _run_together(database, claimed, patience_s=lease.total_seconds() / 3)
+
+
+def _claim(database: Database, job_id: str, lease: timedelta, together: int) -> list[Job]:
+    with database.statement() as conn:
+        if together == 1:
+            job = attempts.claim(conn, job_id, worker=worker_name(), lease=lease)
+            return [job] if job else []
+        return attempts.claim_together(conn, job_id, worker=worker_name(), lease=lease, limit=together)
+
+
+def _run_together(database: Database, claimed: list[Job], patience_s: float) -> None:
+    started = time.monotonic()
+    finished: list[tuple[Job, str]] = []
+    for job in claimed:
+        if time.monotonic() - started > patience_s:  # nobody renews their leases: others shall have them
+            _record(database, partial(_give_back, job=job))
+        else:
+            _run_bound(database, job, finished)
+    recorded = _record(database, lambda conn: attempts.succeed_together(conn, finished), one_statement=True)
+    if len(recorded) < len(finished):
+        log.warning("another attempt owns some jobs", count=len(finished) - len(recorded))
+    _succeeded.note(recorded)
+
+
+def _run_bound(database: Database, job: Job, finished: list[tuple[Job, str]] | None = None) -> None:
     with bound_contextvars(job=job.id, step=job.kind, attempt=job.attempt):
         log.info("running")
-        _run(database, job)
+        _run(database, job, finished)
 
 
-def _run(database: Database, job: Job) -> None:
+def _run(database: Database, job: Job, finished: list[tuple[Job, str]] | None = None) -> None:
+    """Run a claimed job. A success that is one statement to record is left to the caller in ``finished``, if given."""
     try:
         step = get_step(job.kind)
         if step.flow is not None:
             ready = _record(database, lambda conn: flows.start(conn, job))
         else:
-            ready = _record_outcome(database, job, _compute(database, job, step))
+            ready = _record_outcome(database, job, _compute(database, job, step), finished)
     except LeaseLostError as lost:
         log.warning("stopped: another attempt owns the job", reason=lost.message)
     except JobCancelled:
@@ -88,15 +125,20 @@ def _compute(database: Database, job: Job, step: Step[Any]) -> Done | Wait:
     return outcome
 
 
-def _record_outcome(database: Database, job: Job, outcome: Done | Wait) -> list[Job]:
+def _record_outcome(
+    database: Database, job: Job, outcome: Done | Wait, finished: list[tuple[Job, str]] | None
+) -> list[Job]:
     if isinstance(outcome, Wait):
-        _record(
-            database, lambda conn: attempts.wait(conn, job.id, job.attempt, after=outcome.after, reason=outcome.reason)
-        )
+        waits = outcome
+        _record(database, lambda conn: attempts.wait(conn, job.id, job.attempt, after=waits.after, reason=waits.reason))
         log.info("waiting", reason=outcome.reason)
         return []
-    alone = outcome.record is None and job.parent_id is None  # then recording it is one statement
-    ready = _record(database, lambda conn: flows.succeed(conn, job, outcome), one_statement=alone)
+    done = outcome
+    alone = done.record is None and job.parent_id is None  # then recording it is one statement
+    if alone and finished is not None:
+        finished.append((job, done.result.model_dump_json()))
+        return []
+    ready = _record(database, lambda conn: flows.succeed(conn, job, done), one_statement=alone)
     log.info("succeeded")
     return ready
 

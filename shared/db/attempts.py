@@ -4,11 +4,12 @@ Every statement is guarded by the attempt number: it changes nothing when anothe
 caller learns so from the missing row. Only the database's clock is used.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, LiteralString
 
 from psycopg import Connection
-from psycopg.rows import scalar_row
+from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from shared.contracts import JobState, JsonObject
@@ -29,6 +30,32 @@ _CLAIM = logged(
 def claim(conn: Connection, job_id: str, *, worker: str, lease: timedelta) -> Job | None:
     """Take a due job. None: it is taken, finished or not yet due, and the message can be dropped."""
     return change(conn, _CLAIM, event="running", data={"worker": worker}, id=job_id, worker=worker, lease=lease)
+
+
+_CLAIM_TOGETHER: Final[LiteralString] = logged(
+    "UPDATE jobs SET state = 'running', attempt = attempt + 1, worker = %(worker)s,"
+    " lease_until = now() + %(lease)s, started_at = coalesce(started_at, now())"
+    " WHERE id IN (SELECT id FROM first UNION ALL SELECT id FROM more)"
+).replace(
+    "WITH",
+    "WITH first AS (SELECT id, kind FROM jobs WHERE id = %(id)s AND state IN ('queued', 'waiting') AND run_at <= now()"
+    " FOR UPDATE SKIP LOCKED),"
+    " more AS (SELECT id FROM jobs WHERE kind = (SELECT kind FROM first) AND state = 'queued' AND run_at <= now()"
+    " AND failures = 0 AND id <> %(id)s ORDER BY run_at LIMIT %(more)s FOR UPDATE SKIP LOCKED),",
+    1,
+)
+
+
+def claim_together(conn: Connection, job_id: str, *, worker: str, lease: timedelta, limit: int) -> list[Job]:
+    """Take a due job, and up to ``limit`` of its kind in all. Empty: it is taken, finished or not yet due."""
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(
+            _CLAIM_TOGETHER,
+            {
+                "event": "running", "text": "", "data": Jsonb({"worker": worker}), "id": job_id, "worker": worker,
+                 "lease": lease, "more": limit - 1,
+            },
+        ).fetchall()  # fmt: skip
 
 
 def renew(conn: Connection, job_id: str, attempt: int, lease: timedelta) -> bool | None:
@@ -76,8 +103,31 @@ def succeed(conn: Connection, job_id: str, attempt: int, result: JsonObject) -> 
     return change(conn, _SUCCEED, event="succeeded", id=job_id, attempt=attempt, result=Jsonb(result))
 
 
+_SUCCEED_TOGETHER: Final = """
+WITH input AS (
+    SELECT * FROM unnest(%b::text[], %b::int[], %b::text[]) AS t (id, attempt, result)
+), changed AS (
+    UPDATE jobs SET state = 'succeeded', result = input.result::jsonb, error = NULL, progress = 1,
+        finished_at = now(), lease_until = NULL, worker = NULL
+    FROM input WHERE jobs.id = input.id AND jobs.attempt = input.attempt AND state = 'running'
+    RETURNING jobs.id, jobs.attempt
+), logged AS (
+    INSERT INTO job_events (job_id, attempt, type) SELECT id, attempt, 'succeeded' FROM changed
+)
+SELECT id FROM changed
+"""
+
+
+def succeed_together(conn: Connection, results: Sequence[tuple[Job, str]]) -> set[str]:
+    """Record the success of several attempts, each with its result's JSON; returns the ids of those that held."""
+    columns = [job.id for job, _ in results], [job.attempt for job, _ in results], [result for _, result in results]
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return set(cursor.execute(_SUCCEED_TOGETHER, columns).fetchall())
+
+
 _REST = logged(
-    "UPDATE jobs SET state = %(state)s::job_state, run_at = CASE WHEN %(after)s::interval IS NULL THEN %(never)s::timestamptz"
+    "UPDATE jobs SET state = %(state)s::job_state,"
+    " run_at = CASE WHEN %(after)s::interval IS NULL THEN %(never)s::timestamptz"
     " ELSE now() + %(after)s END, sent_at = NULL, failures = failures + %(failed)s,"
     " error = coalesce(%(error)s, error), "
     + _AT_REST
@@ -105,8 +155,8 @@ def wait(conn: Connection, job_id: str, attempt: int, *, after: timedelta | None
 
 
 _END = logged(
-    "UPDATE jobs SET state = %(state)s::job_state, failures = failures + %(failed)s, error = coalesce(%(error)s, error),"
-    " finished_at = now(), " + _AT_REST + " WHERE " + _MINE
+    "UPDATE jobs SET state = %(state)s::job_state, failures = failures + %(failed)s,"
+    " error = coalesce(%(error)s, error), finished_at = now(), " + _AT_REST + " WHERE " + _MINE
 )
 
 

@@ -54,6 +54,22 @@ def test_a_job_goes_from_queued_to_succeeded_with_an_event_for_each_change(datab
         assert _types(conn, job_id) == ["queued", "running", "succeeded"]
 
 
+def test_jobs_taken_together_are_each_fenced_and_one_that_failed_before_stays_alone(database: Database) -> None:
+    with database.transaction() as conn:
+        first, *others = [_submit(conn) for _ in range(4)]
+        other_kind = _submit(conn, "probe.effectful")
+        conn.execute("UPDATE jobs SET failures = 1 WHERE id = %s", [others[2]])
+        claimed = attempts.claim_together(conn, first, worker="w", lease=NO_TIME, limit=10)
+        assert {j.id for j in claimed} == {first, others[0], others[1]}
+        assert {jobs.get(conn, i).state for i in (others[2], other_kind)} == {JobState.QUEUED}
+        conn.execute("UPDATE jobs SET lease_until = now() + interval '1 h' WHERE id = ANY(%s)", [others[:2]])
+        jobs.rescue(conn)
+        assert attempts.succeed_together(conn, [(j, "{}") for j in claimed]) == {others[0], others[1]}
+        assert _types(conn, others[0]) == ["queued", "running", "succeeded"]
+        assert jobs.get(conn, first).state is JobState.QUEUED
+        assert attempts.claim_together(conn, others[0], worker="w", lease=LEASE, limit=10) == []
+
+
 def test_only_one_of_many_claims_gets_the_job(database: Database) -> None:
     with database.transaction() as conn:
         job_id = _submit(conn)

@@ -130,7 +130,7 @@ def _step(name: str, params: type[Any], run: Any = None, **more: Any) -> Step[An
 
 
 STEPS = (
-    _step("noop", Number, _noop),
+    _step("noop", Number, _noop, together=32),
     _step("effectful", Number, _effectful),
     _step("hang", Where, _hang),
     _step("deaf", Where, _deaf),

@@ -54,6 +54,14 @@ def test_the_same_message_ten_times_is_one_run(ledger: Ledger, worker: Worker) -
     assert (ledger.get(job_id).attempt, ledger.effects(job_id)) == (1, 1)
 
 
+def test_short_steps_run_together_and_their_late_messages_are_dropped(ledger: Ledger, worker: Worker) -> None:
+    ids = [ledger.submit("probe.noop", Number(value=n)) for n in range(80)]
+    worker("db")
+    wait_until(ledger.ended(*ids), timeout=20)
+    assert [ledger.get(i).result for i in ids] == [{"value": n} for n in range(80)]
+    assert all(ledger.events(i) == ["queued", "running", "succeeded"] for i in ids)
+
+
 def test_a_running_step_is_cancelled_at_its_next_report(ledger: Ledger, worker: Worker, tmp_path: Path) -> None:
     worker("db")
     job_id = ledger.submit("probe.hang", Where(path=str(tmp_path / "never")))
