@@ -1,13 +1,18 @@
 """API keys: 256 random bits, shown once, stored as a hash.
 
 A plain SHA-256 is enough: what it protects is random, so there is nothing to guess and nothing to slow down.
+
+``python -m shared.keys NAME [SCOPE ...]`` makes a key straight in the database and prints it: the first one of a new
+installation, or one in place of the last that was lost. Without scopes it is an administrator's.
 """
 
 import hashlib
 import secrets
+import sys
 from collections.abc import Iterable
 from typing import Final
 
+import psycopg
 from psycopg import Connection
 
 from shared import ids
@@ -15,6 +20,7 @@ from shared.contracts import Scope
 from shared.db import keys as rows
 from shared.db.keys import Key
 from shared.errors import NotFoundError
+from shared.settings import get_settings
 
 _PREFIX: Final = "ty_"  # lets secret scanners, and people, see what it is
 _BYTES: Final = 32
@@ -44,3 +50,20 @@ def revoke(conn: Connection, key_id: str) -> Key:
     if key is None:
         raise NotFoundError(f"there is no key {key_id}", advice="list keys with GET /v1/keys")
     return key
+
+
+def main(arguments: list[str]) -> None:
+    """Make a key and print it. Exits with a message when the arguments or the settings are wrong."""
+    name, *scopes = arguments or [""]
+    if not name or not set(scopes) <= set(Scope):
+        raise SystemExit(f"usage: python -m shared.keys NAME [{'|'.join(Scope)} ...]")
+    with psycopg.connect(get_settings().dsn()) as conn:
+        _, plaintext = create_key(conn, name, [Scope(scope) for scope in scopes] or [Scope.ADMIN])
+    print(plaintext)  # noqa: T201  (a command's output)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (ValueError, psycopg.OperationalError) as error:  # no address, or nobody there
+        raise SystemExit(str(error)) from None
