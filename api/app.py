@@ -27,7 +27,7 @@ Turns what people decide into promoted models, again and again, unattended.
 * Lists are pages: ask for the next one with `?cursor=`.
 * Errors are problem documents (RFC 9457); `code` is stable, and `advice` says what to do.
 """
-_RESOURCES: Final = (jobs, models, datasets, predictions, lineage, keys, operations, router)
+_RESOURCES: Final = (router, jobs, models, datasets, predictions, lineage, keys, operations)  # the busiest first
 
 
 class Tuneyard(FastAPI):

@@ -1,40 +1,28 @@
-"""``POST /v1/{pipeline}/{step}``: one route for each step, made from its parameters' model.
+"""``POST /v1/{pipeline}/{step}``: one route for each step, made from its parameters' model."""
 
-This is the busiest path, so it is short: FastAPI documents the route and finds it, but the handler reads the body,
-checks the key and answers by itself. No dependencies are solved, and nothing is parsed or validated twice.
-"""
-
-import inspect
 import re
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, Body, Security
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import Scope
 
 from api.deps import Front
-from api.errors import invalid
-from api.examples import example_of
+from api.direct import DirectEndpoint, DirectRoute
 from api.idempotency import key_of, reused
-from api.security import Guard, Principal
+from api.security import Principal
 from api.views import JobView
 from api.wire import json_response
 from shared import jobs
 from shared.contracts import JobState
-from shared.errors import ConflictError, InvalidInputError
+from shared.errors import ConflictError
 from shared.jobs import Job, NewJob, Submission
 from shared.pipeline import Step
 
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
-_NUL: Final = b"\\u0000"
 
 ACCEPTED: Final[dict[str, Any]] = {
     "status_code": HTTPStatus.ACCEPTED,
@@ -45,41 +33,15 @@ ACCEPTED: Final[dict[str, Any]] = {
 """How a route that submits a job is documented."""
 
 
-class StepEndpoint:
-    """Submits one step: authorise, parse, write the job, say where it is."""
-
-    def __init__(self, step: Step[Any]) -> None:
-        self.step = step
-        self._guard = Guard(step.scope)
-        self.__signature__ = _documented(step, self._guard)
-
-    async def __call__(self, request: Request) -> Response:
-        """Answer a request."""
-        who = await self._guard.check(request)
-        params = parse(self.step.params, await request.body(), request.headers.get("content-type"))
-        return await submit_step(request, self.step, params, who)
-
-
-class StepRoute(APIRoute):
-    """A route of a ``StepEndpoint``."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match by comparing text first: there are many steps, and a regular expression costs more."""
-        if scope["type"] != "http" or not scope["path"].endswith(self.path):
-            return Match.NONE, {}
-        return super().matches(scope)
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # it is awaited
-        """Return the endpoint itself."""
-        handler: Callable[[Request], Awaitable[Response]] = self.endpoint
-        return handler
-
-
 def add_step(router: APIRouter, step: Step[Any]) -> None:
     """Add the route of a step."""
+
+    async def submit(request: Request, params: BaseModel, who: Principal) -> Response:
+        return await submit_step(request, step, params, who)
+
     router.add_api_route(
         f"/v1/{step.pipeline}/{step.name}",
-        StepEndpoint(step),
+        DirectEndpoint(step.params, step.scope, submit, returns=JobView),
         methods=["POST"],
         name=step.kind,
         operation_id=f"{step.pipeline}_{step.name}".replace("-", "_"),
@@ -87,20 +49,8 @@ def add_step(router: APIRouter, step: Step[Any]) -> None:
         description=f"Submits the step `{step.kind}`, which runs on the queue `{step.queue.value}`.",
         tags=[step.pipeline],
         **ACCEPTED,
-        route_class_override=StepRoute,
+        route_class_override=DirectRoute,
     )
-
-
-def parse(model: type[BaseModel], body: bytes, content_type: str | None) -> BaseModel:
-    """Read a JSON body (none: all defaults). Raises InvalidInputError, or HTTPException 415 for another type."""
-    if body and content_type and "json" not in content_type.lower():
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-    if _NUL in body:
-        raise InvalidInputError("the body holds a NUL character", advice="leave it out: no text may hold one")
-    try:
-        return model.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_input=False), "body") from None
 
 
 async def submit_step(request: Request, step: Step[Any], params: BaseModel, who: Principal) -> Response:
@@ -159,19 +109,3 @@ def _wait_of(request: Request, longest_s: float) -> float:
     """Return the seconds that the client would wait (RFC 7240), 0 for none; what cannot be read is ignored."""
     found = _WAIT.search(request.headers.get("prefer", ""))
     return min(float(found[1]), longest_s) if found else 0.0
-
-
-def _documented(step: Step[Any], guard: Guard) -> inspect.Signature:
-    """Return the signature that FastAPI reads for the documentation."""
-    example = {"example": {"value": example_of(step.params)}}
-    body = Annotated[step.params, Body(openapi_examples=example)]  # type: ignore[name-defined]  # a model at run time
-    optional = all(not field.is_required() for field in step.params.model_fields.values())
-    default = step.params() if optional else inspect.Parameter.empty
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature(
-        [
-            inspect.Parameter("params", keyword, annotation=body, default=default),
-            inspect.Parameter("who", keyword, annotation=Annotated[Principal, Security(guard)]),
-        ],
-        return_annotation=JobView,
-    )

@@ -11,9 +11,11 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.deps import Front, FrontDep, Reviews, Submits
+from api.deps import Front
+from api.direct import DirectEndpoint, DirectRoute
 from api.idempotency import claim_of, once
 from api.recorder import Record
+from api.security import Principal
 from api.wire import json_response
 from shared import ids
 from shared.contracts import Contract, JsonObject, Path, Scope
@@ -68,8 +70,7 @@ class FeedbackStored(_Camel):
     example_id: str = Field(examples=["ex_5f0c3a1b2c3d4e5f60718293a4b5c6d7"])
 
 
-@router.post("/query", response_model=QuestionAnswer, summary="Ask how hard a query is")
-async def ask(question: Question, request: Request, who: Submits, front: FrontDep) -> Response:
+async def ask(request: Request, question: Question, who: Principal) -> Response:
     """Answer with the active model, through the inference queue; always within the call time-out.
 
     Below the confidence threshold the difficulty is `UNCERTAIN`. Without an active model, or when no worker answers in
@@ -77,13 +78,14 @@ async def ask(question: Question, request: Request, who: Submits, front: FrontDe
     """
     if question.override is not None and not who.may(Scope.REVIEW):
         raise ForbiddenError("an override is a label: the API key lacks the scope review", advice="leave out override")
+    front: Front = request.app.state.front
     answer = partial(_answer, front, question, who.name)
     return json_response(*await once(front.database, claim_of(request), answer))
 
 
-@router.post("/feedback", response_model=FeedbackStored, summary="Say what was right")
-async def give_feedback(feedback: Feedback, request: Request, who: Reviews, front: FrontDep) -> Response:
+async def give_feedback(request: Request, feedback: Feedback, who: Principal) -> Response:
     """Store a person's label of an earlier query. A later word about the same query replaces the one before."""
+    front: Front = request.app.state.front
     answer = partial(_store, front, feedback, who.name)
     return json_response(*await once(front.database, claim_of(request), answer))
 
@@ -145,3 +147,25 @@ def _query(question: Question, prediction: Prediction, answered: Answered) -> Qu
         override=question.override,
         created_at=prediction.created_at,
     )
+
+
+router.add_api_route(
+    "/query",
+    DirectEndpoint(Question, Scope.SUBMIT, ask, returns=QuestionAnswer),
+    methods=["POST"],
+    name="ask",
+    summary="Ask how hard a query is",
+    description=ask.__doc__,
+    response_model=QuestionAnswer,
+    route_class_override=DirectRoute,
+)
+router.add_api_route(
+    "/feedback",
+    DirectEndpoint(Feedback, Scope.REVIEW, give_feedback, returns=FeedbackStored),
+    methods=["POST"],
+    name="give_feedback",
+    summary="Say what was right",
+    description=give_feedback.__doc__,
+    response_model=FeedbackStored,
+    route_class_override=DirectRoute,
+)
