@@ -28,6 +28,7 @@ class Bench:
 
     folder: Path
     postgres: Postgres
+    redis: RedisProcess
     env: dict[str, str]
     processes: Processes
     rows: list[tuple[str, str, str, str, str]] = field(default_factory=list)
@@ -78,7 +79,7 @@ def running_bench() -> Iterator[Bench]:
             os.environ.update(env)
             processes = Processes({**os.environ}, logs)
             try:
-                yield Bench(folder=folder, postgres=postgres.server, env=env, processes=processes)
+                yield Bench(folder=folder, postgres=postgres.server, redis=redis, env=env, processes=processes)
             finally:
                 processes.stop_all()
         finally:
