@@ -101,6 +101,8 @@ def _refusal(model: Model, evaluation: Evaluation, active: Model | None) -> Prom
     """Decide purely whether something stands against a promotion."""
     if active and active.id == model.id:
         why = "it is active already."
+    elif active and active.manifest == model.manifest:
+        why = f"it is byte for byte the active model {active.version}; nothing new was learned."
     elif not evaluation.passed:
         why = summary_of(evaluation.verdicts)
     elif evaluation.active_id != (active.id if active else None):

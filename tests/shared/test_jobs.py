@@ -22,14 +22,14 @@ NO_TIME = timedelta(seconds=-1)  # a lease that has run out already
 pytestmark = pytest.mark.usefixtures("probe_pipeline")
 
 
-def _new(kind: str = "probe.noop", **more: str) -> jobs.NewJob:
+def _new(kind: str = "probe.noop", idempotency_key: str | None = None) -> jobs.NewJob:
     step = get_step(kind)
     params = {"probe.refuse": {}, "probe.poison": {}, "probe.hang": {"path": "x"}}.get(kind, {"value": 2})
-    return jobs.new_job(step, step.params.model_validate(params), actor="tester", **more)
+    return jobs.new_job(step, step.params.model_validate(params), actor="tester", idempotency_key=idempotency_key)
 
 
-def _submit(conn: Connection, kind: str = "probe.noop", **more: str) -> str:
-    (submission,) = jobs.submit(conn, [_new(kind, **more)])
+def _submit(conn: Connection, kind: str = "probe.noop", idempotency_key: str | None = None) -> str:
+    (submission,) = jobs.submit(conn, [_new(kind, idempotency_key)])
     assert submission.created
     return submission.job_id
 

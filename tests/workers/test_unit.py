@@ -9,6 +9,7 @@ import pytest
 
 from shared import jobs
 from shared.contracts import JobState, Queue
+from shared.settings import Settings
 from shared.stack.process import ChildProcess
 from tests.support.probe import Nothing, Number, Where
 from tests.support.waiting import wait_until
@@ -102,13 +103,13 @@ def test_a_stopped_worker_gives_its_job_back_and_no_failure_is_counted(
     assert ledger.effects(job_id) == 1
 
 
-def test_an_envelope_is_what_celery_itself_would_send(ledger: Ledger) -> None:
+def test_an_envelope_is_what_celery_itself_would_send(ledger: Ledger, settings: Settings) -> None:
     from workers import tasks  # noqa: F401  (registers the tasks)
     from workers.app import app
 
     job_id = ledger.submit("probe.noop", Number())
     app.conf.broker_url = None
-    with app.connection_for_write(url=dispatch.get_settings().broker()) as connection:
+    with app.connection_for_write(url=settings.broker()) as connection:
         app.tasks["probe.noop"].apply_async([job_id], task_id=job_id, connection=connection)
     theirs, ours = (json.loads(m) for m in dispatch.broker().lrange(dispatch.queue_key(Queue.DB), 0, -1))
     for message in (theirs, ours):
