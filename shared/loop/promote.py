@@ -101,12 +101,12 @@ def _refusal(model: Model, evaluation: Evaluation, active: Model | None) -> Prom
     """Decide purely whether something stands against a promotion."""
     if active and active.id == model.id:
         why = "it is active already."
-    elif active and active.manifest == model.manifest:
-        why = f"it is byte for byte the active model {active.version}; nothing new was learned."
     elif not evaluation.passed:
         why = summary_of(evaluation.verdicts)
     elif evaluation.active_id != (active.id if active else None):
         why = f"it was not compared with the model that is active now. Run {model.pipeline}.evaluate again."
+    elif active and active.manifest == model.manifest:
+        why = f"it is byte for byte the active model {active.version}: nothing new was learned."
     else:
         return None
     return not_promoted(model.surface, f"{_name(model)} was not promoted: {why}", model, evaluation.verdicts)

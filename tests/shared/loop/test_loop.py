@@ -176,15 +176,20 @@ def test_candidate_without_evaluation_is_not_promoted(school: School) -> None:
 
 def test_evaluation_against_an_earlier_active_model_does_not_count(school: School) -> None:
     school.label(200)
-    dataset = school.run("freeze")["dataset_id"]
-    one, two = (school.run("train", dataset_id=dataset)["model_id"] for _ in range(2))
-    for model in (one, two):
+    school.run("freeze")
+    one, same = (school.run("train")["model_id"] for _ in range(2))
+    school.label(20, start=200)
+    school.run("freeze")
+    two = school.run("train")["model_id"]
+    for model in (one, two, same):
         assert school.run("evaluate", model_id=model)["passed"]
     assert school.run("promote", model_id=one)["promoted"]
     late = school.run("promote", model_id=two)
     assert not late["promoted"]
     assert late["sentence"].endswith("Run student.evaluate again.")
     assert school.active() == one
+    school.run("evaluate", model_id=same)
+    assert "byte for byte the active model" in school.run("promote", model_id=same)["sentence"]
     school.run("evaluate", model_id=two)
     assert school.run("promote", model_id=two)["promoted"]
     assert school.run("promote", model_id=two)["sentence"].endswith("it is active already.")
