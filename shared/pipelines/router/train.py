@@ -26,6 +26,7 @@ Ints = NDArray[np.int64]
 
 _ROWS_BETWEEN_REPORTS = 2_000
 _FEATURES_DONE, _CALIBRATED = 0.3, 0.7  # shares of the work, roughly
+_ROUNDING = 1e-9
 _NEVER_SEEN = -20.0  # the score of a label that no row has: e^-20 is a probability of nothing
 
 
@@ -48,9 +49,9 @@ class _Scaling:
 
     @classmethod
     def of(cls, dense: Floats) -> Self:
-        """Measure the features; one that never changes stays as it is."""
+        """Measure the features; one that never changes stays as it is (rounding gives it a deviation of nearly 0)."""
         deviation = dense.std(axis=0)
-        return cls(mean=dense.mean(axis=0), deviation=np.where(deviation > 0, deviation, 1.0))
+        return cls(mean=dense.mean(axis=0), deviation=np.where(deviation > _ROUNDING, deviation, 1.0))
 
     def apply(self, table: _Table) -> csr_matrix:
         """Return all features in one matrix, the dense ones scaled."""
