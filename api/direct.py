@@ -75,7 +75,7 @@ def parse(model: type[B], body: bytes, content_type: str | None) -> B:
     if b"u0000" in body and _NUL.search(body):
         raise InvalidInputError("the body holds a NUL character", advice="leave it out: no text may hold one")
     try:
-        return model.model_validate_json(body or b"{}")
+        return model.model_validate_json(body or b"{}", strict=True)
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False), "body") from None
 

@@ -1,7 +1,7 @@
 """Example bodies for the documentation, made from a model's own fields."""
 
 import re
-from typing import Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -26,9 +26,11 @@ def example_of(model: type[BaseModel]) -> JsonObject:
     return example
 
 
-def _invented(field: FieldInfo) -> str:
-    patterns = [getattr(rule, "pattern", None) for rule in field.metadata]
-    for pattern in filter(None, patterns):
-        if found := _ID_PATTERN.fullmatch(pattern):
+def _invented(field: FieldInfo) -> Any:
+    """Make a value up for a field that must be given: the first of its choices, an id, or some text."""
+    if get_origin(field.annotation) is Literal:
+        return get_args(field.annotation)[0]
+    for pattern in (getattr(rule, "pattern", None) for rule in field.metadata):
+        if pattern and (found := _ID_PATTERN.fullmatch(pattern)):
             return f"{found[1]}_{_ID}"
     return "…"

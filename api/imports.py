@@ -16,6 +16,7 @@ from api.security import Principal, requires
 from api.steps import ACCEPTED, submit_step
 from shared.artifacts import ArtifactStore, FileRef, Manifest
 from shared.errors import InvalidInputError
+from shared.loop.importing import UPLOAD
 from shared.pipeline import Step
 
 NAME: Final = "import"
@@ -57,7 +58,7 @@ def add_import(router: APIRouter, step: Step[Any]) -> None:
     ) -> Response:
         format_ = _format_of(request)
         file = await _store(front.artifacts, request)
-        manifest = Manifest(kind="upload", files={f"rows.{format_}": file}, facts={"actor": who.name})
+        manifest = Manifest(kind=UPLOAD, files={f"rows.{format_}": file})
         upload = await anyio.to_thread.run_sync(front.artifacts.publish, manifest)
         params = step.params.model_validate({"upload": upload, "format": format_})
         return await submit_step(request, step, params, who)

@@ -34,7 +34,9 @@ class Why(Contract):
 class Activation(Why):
     """The reason, and whether to activate a model that its gates did not let through."""
 
-    force: bool = Field(default=False, description="Activate it although its verdicts say no, or it has none.")
+    force: bool = Field(
+        default=False, strict=True, description="Activate it although its verdicts say no, or it has none."
+    )
 
 
 @router.get("/models", summary="List models")
