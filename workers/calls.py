@@ -17,11 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-import redis.asyncio
 import structlog
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from shared.contracts import Path, Queue
 from shared.ids import CALL, new_id
@@ -29,6 +26,7 @@ from shared.loop.predict import Answered, fallback_answer
 from shared.pipeline import Pipeline
 from workers.app import KEY_PREFIX
 from workers.dispatch import WakeUp, job_envelope, queue_key
+from workers.redis_line import AsyncRedisLine
 
 log = structlog.get_logger()
 
@@ -37,9 +35,8 @@ REPLY_KEY: Final = KEY_PREFIX + "reply:"
 
 _MAX_BATCH: Final = 256
 _MAX_OUT: Final = 2  # one is computed while the next one travels; more would only make smaller batches
-_LISTEN_S: Final = 1.0
+_LISTEN_S: Final = 1
 _PROBE_PAUSE_S: Final = 1.0
-_CONNECT_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -78,8 +75,8 @@ class Caller:
     def __init__(self, redis_url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._reply_key = REPLY_KEY + new_id("front")
-        self._sender = _client(redis_url, timeout_s)
-        self._listener = _client(redis_url, _LISTEN_S + timeout_s)
+        self._sender = AsyncRedisLine(redis_url, timeout_s)
+        self._listener = AsyncRedisLine(redis_url, _LISTEN_S + timeout_s)
         self._lines: dict[tuple[str, str], _Line] = {}
         self._out: dict[str, _Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,10 +154,10 @@ class Caller:
         # no payload.
         left_ms = max(1, int((deadline - asyncio.get_running_loop().time()) * 1000))
         try:
-            async with self._sender.pipeline(transaction=False) as pipe:
-                pipe.set(CALL_KEY + batch.id, orjson.dumps(payload), px=left_ms)
-                pipe.lpush(queue_key(Queue.INFERENCE.value), batch.envelope)
-                await pipe.execute()
+            await self._sender.run(
+                ("SET", CALL_KEY + batch.id, orjson.dumps(payload), "PX", left_ms),
+                ("LPUSH", queue_key(Queue.INFERENCE.value), batch.envelope),
+            )
         except (RedisError, OSError) as error:
             self._lose(batch, type(error).__name__)
 
@@ -171,17 +168,16 @@ class Caller:
     async def _withdraw(self, batch: _Batch) -> None:
         """Take back a message that nobody took, so that none pile up while no worker runs."""
         with contextlib.suppress(RedisError, OSError):
-            async with self._sender.pipeline(transaction=False) as pipe:
-                pipe.delete(CALL_KEY + batch.id)
-                pipe.lrem(queue_key(Queue.INFERENCE.value), 0, batch.envelope)
-                await pipe.execute()
+            await self._sender.run(
+                ("DEL", CALL_KEY + batch.id), ("LREM", queue_key(Queue.INFERENCE.value), 0, batch.envelope)
+            )
 
     # --- back -------------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         while not self._stopping:
             try:
-                item = await self._listener.blpop([self._reply_key], timeout=_LISTEN_S)
+                (item,) = await self._listener.run(("BLPOP", self._reply_key, _LISTEN_S))
             except (RedisError, OSError) as error:
                 log.warning("answers cannot be listened for", reason=type(error).__name__)
                 await asyncio.sleep(_PROBE_PAUSE_S / 2)
@@ -263,10 +259,3 @@ def _fall_back(line: _Line, calls: Iterable[_Call]) -> None:
     for call in calls:
         if not call.answer.done():
             call.answer.set_result(fallback_answer(line.pipeline, call.value))
-
-
-def _client(url: str, timeout_s: float) -> "redis.asyncio.Redis":
-    """Return a client that gives up after the time-out and never tries twice: the fallback is better than waiting."""
-    return redis.asyncio.Redis.from_url(
-        url, socket_connect_timeout=_CONNECT_S, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-    )

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 import structlog
 from celery import signals
+from celery.worker.request import Request
 
 from shared.artifact_stores import open_store
 from shared.contracts import Queue
@@ -22,16 +23,18 @@ from shared.registry import pipelines
 from shared.settings import get_settings
 from workers.app import app, task
 from workers.calls import CALL_KEY
-from workers.dispatch import broker
+from workers.redis_line import RedisLine
 
 log = structlog.get_logger()
 
+_PATIENCE_S: Final = 5.0  # with a frozen Redis; the callers have had their fallback long before
 _REPLY_LIVES_S: Final = 30  # a front that died leaves no list behind
 
 
 def answer_batch(pipeline_name: str, batch_id: str) -> None:
     """Answer a batch of calls, unless its deadline is over (then its payload is gone)."""
-    payload = broker().getdel(CALL_KEY + batch_id)
+    line = _line(os.getpid())
+    (payload,) = line.run(("GETDEL", CALL_KEY + batch_id))
     if payload is None:
         return
     batch = orjson.loads(payload)
@@ -40,14 +43,25 @@ def answer_batch(pipeline_name: str, batch_id: str) -> None:
     except TuneyardError:
         log.exception("batch refused", pipeline=pipeline_name, call=batch_id)
         answers = None  # the front falls back at once
-    with broker().pipeline(transaction=False) as pipe:
-        pipe.rpush(batch["reply_to"], orjson.dumps({"id": batch_id, "answers": answers}))
-        pipe.expire(batch["reply_to"], _REPLY_LIVES_S)
-        pipe.execute()
+    reply = orjson.dumps({"id": batch_id, "answers": answers})
+    line.run(("RPUSH", batch["reply_to"], reply), ("EXPIRE", batch["reply_to"], _REPLY_LIVES_S))
+
+
+class CallRequest(Request):  # type: ignore[misc]  # Celery has no types
+    """A message that Redis forgot when it was taken (the queue is ``no_ack``): there is nothing to acknowledge."""
+
+    def acknowledge(self) -> None:
+        """Note that it is done with; kombu would tell Redis too, in a transaction for each message."""
+        self.acknowledged = True
 
 
 @lru_cache(maxsize=1)
-def _predictor(pid: int) -> Predictor:  # noqa: ARG001  (the key: threads and sockets do not survive a fork)
+def _line(pid: int) -> RedisLine:  # noqa: ARG001  (the key: sockets do not survive a fork)
+    return RedisLine(get_settings().broker(), _PATIENCE_S)
+
+
+@lru_cache(maxsize=1)
+def _predictor(pid: int) -> Predictor:  # noqa: ARG001  (the key, as above: threads do not either)
     settings = get_settings()
     files = ModelFiles(open_store(settings.artifacts(), settings), settings.tuneyard_home.resolve() / "models")
     predictor = Predictor(get_database(), files, pipelines())
