@@ -1,6 +1,6 @@
 """The HTTP front: a thin layer that checks, writes jobs down, and answers. It loads no heavy library."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 
 from api import errors, imports, openapi
 from api.deps import running_front
-from api.middleware import Gate
+from api.direct import DirectRoute
+from api.middleware import Endpoint, Gate
 from api.routes import datasets, jobs, keys, lineage, models, operations, predictions, router
 from api.steps import add_step
 from shared.contracts import JsonObject
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
         max_upload=chosen.max_upload_bytes,
         max_depth=chosen.max_json_depth,
         uploads=uploads,
+        direct=_direct([app.router, *(resource.router for resource in _RESOURCES)]),
     )
     return app
 
@@ -84,6 +86,11 @@ def _add_steps(api: APIRouter) -> list[str]:
         else:
             add_step(api, step)
     return uploads
+
+
+def _direct(routers: Sequence[APIRouter]) -> dict[str, Endpoint]:
+    """Return the endpoints that need no more of FastAPI than its documentation, by path."""
+    return {r.path: r.endpoint for router in routers for r in router.routes if isinstance(r, DirectRoute)}
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,6 +1,6 @@
 """Errors become problem documents (RFC 9457), here and nowhere else. No stack trace leaves the process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -129,10 +129,24 @@ async def _on_anything(request: Request, error: Exception) -> Response:
     )
 
 
+_HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = {
+    TuneyardError: _on_ours,
+    RequestValidationError: _on_invalid,
+    HTTPException: _on_http,
+    psycopg.DataError: _on_unstorable,
+}
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Answer an error of an endpoint, as the application would. One that nobody expects is raised again."""
+    for kind in type(error).__mro__:
+        if kind in _HANDLERS:
+            return await _HANDLERS[kind](request, error)
+    raise error
+
+
 def install(app: FastAPI) -> None:
     """Let the application answer every error with a problem document."""
-    app.add_exception_handler(TuneyardError, _on_ours)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(psycopg.DataError, _on_unstorable)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _on_anything)

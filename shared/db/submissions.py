@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from shared.contracts import JsonObject
 from shared.ids import canonical_json
 
 
@@ -36,18 +38,18 @@ class NewJob:
 # queue that is empty although the job waits, and sends it.
 _INSERT: Final = """
 WITH input AS (
-    SELECT * FROM unnest(
-        %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[], %b::text[], %b::int[],
-        %b::text[], %b::bytea[]
-    ) AS t (id, kind, queue, params, actor, max_attempts, unique_key, parent_id, position, key, request)
+    SELECT * FROM json_to_recordset(%s::json) AS t (
+        id text, kind text, queue text, params jsonb, actor text, max_attempts int, unique_key text, parent_id text,
+        position int, key text, request text
+    )
 ), keys AS (
     INSERT INTO idempotency_keys (actor, key, request_hash, job_id)
-    SELECT actor, key, sha256(request), id FROM input WHERE key IS NOT NULL
+    SELECT actor, key, sha256(convert_to(request, 'UTF8')), id FROM input WHERE key IS NOT NULL
     ON CONFLICT DO NOTHING
     RETURNING job_id
 ), created AS (
     INSERT INTO jobs (id, kind, queue, params, actor, max_attempts, unique_key, parent_id, position, sent_at)
-    SELECT id, kind, queue, params::jsonb, actor, max_attempts, unique_key, parent_id, position, now() FROM input
+    SELECT id, kind, queue, params, actor, max_attempts, unique_key, parent_id, position, now() FROM input
     WHERE key IS NULL OR id IN (SELECT job_id FROM keys)
     ON CONFLICT DO NOTHING
     RETURNING id, created_at
@@ -60,21 +62,22 @@ SELECT id, created_at FROM created
 
 def insert(conn: Connection, new_jobs: Sequence[NewJob]) -> dict[str, datetime]:
     """Write the jobs whose keys are free; return their ids and when they were created."""
-    columns = (
-        [j.id for j in new_jobs],
-        [j.kind for j in new_jobs],
-        [j.queue for j in new_jobs],
-        [j.params.decode() for j in new_jobs],
-        [j.actor for j in new_jobs],
-        [j.max_attempts for j in new_jobs],
-        [j.unique_key for j in new_jobs],
-        [j.parent_id for j in new_jobs],
-        [j.position for j in new_jobs],
-        [j.idempotency_key for j in new_jobs],
-        [j.request if j.idempotency_key else None for j in new_jobs],
-    )
     with conn.cursor(row_factory=tuple_row) as cursor:
-        return dict(cursor.execute(_INSERT, columns).fetchall())
+        return dict(cursor.execute(_INSERT, [orjson.dumps([_as_json(j) for j in new_jobs]).decode()]).fetchall())
+
+
+def _as_json(job: NewJob) -> JsonObject:
+    row: JsonObject = {
+        "id": job.id, "kind": job.kind, "queue": job.queue, "params": orjson.Fragment(job.params), "actor": job.actor,
+        "max_attempts": job.max_attempts,
+    }  # fmt: skip
+    if job.unique_key:
+        row["unique_key"] = job.unique_key
+    if job.parent_id:
+        row |= {"parent_id": job.parent_id, "position": job.position}
+    if job.idempotency_key:
+        row |= {"key": job.idempotency_key, "request": job.request.decode()}
+    return row
 
 
 def find(conn: Connection, job_ids: Sequence[str]) -> dict[str, datetime]:
