@@ -57,6 +57,9 @@ def main() -> int:
     except KeyboardInterrupt:
         output.err().print(f"stopped at “{steps.current}”", markup=False)
         return ExitCode.INTERRUPTED
+    except Exception:
+        output.err().print(f"the demo failed at “{steps.current}”, and not in a way that was foreseen:", markup=False)
+        raise
     output.out().print(table_of(found))
     return ExitCode.OK
 

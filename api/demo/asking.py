@@ -12,6 +12,7 @@ from api.commands.errors import CommandError
 from shared.contracts import JsonObject
 
 _CLIENTS = 4
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +45,16 @@ def _ask(api: Api, query: str) -> tuple[JsonObject, float]:
     return answer, (time.perf_counter() - start) * 1000
 
 
-def wait_for_version(api: Api, version: str, query: str, *, seconds: float) -> float:
-    """Ask until this model version answers; return how long that took (seconds).
+def wait_for_version(api: Api, version: str, query: str, *, seconds: float) -> None:
+    """Ask until this model version answers.
 
-    Raises ``CommandError`` when another version still answers at the end.
+    Raises ``CommandError`` when another one still answers after that many seconds.
     """
-    start = time.monotonic()
+    deadline = time.monotonic() + seconds
     while True:
         answer, _ = _ask(api, query)
-        waited = time.monotonic() - start
         if answer["modelVersion"] == version:
-            return waited
-        if waited > seconds:
+            return
+        if time.monotonic() > deadline:
             raise CommandError(f"model {version} does not answer after {seconds:.0f} s (path {answer['path']})")
-        time.sleep(0.1)
+        time.sleep(_POLL_SECONDS)

@@ -68,9 +68,11 @@ def _promotion(each: Round) -> str:
 
 def _serving_rows(found: Findings) -> list[tuple[str, str]]:
     answered = found.answered
+    reached = found.reached_after
+    serving = f", answering {reached.total_seconds():.1f} s after its promotion" if reached else ""
     paths = ", ".join(f"{count:,} by {path}" for path, count in answered.paths.most_common())
     return [
-        ("active model", f"{found.active['version']}, answering {found.reached_seconds:.1f} s after it was asked for"),
+        ("active model", f"{found.active['version']}{serving}"),
         ("predictions answered", f"{len(answered.answers):,} ({paths})"),
         ("time of an answer", f"p50 {answered.percentile(50):.1f} ms, p99 {answered.percentile(99):.1f} ms"),
         ("feedback stored", f"{found.feedbacks:,}"),

@@ -10,7 +10,7 @@ from shared.pipelines.router.sample import SampleRow
 _ROWS = 4000
 _ASKED = 400
 _SEED = 42
-_LAST_DAYS = timedelta(days=15)  # half of the drift: the first model knows little of how people ask by now
+_LAST_DAYS = timedelta(days=25)  # most of the drift: the first model knows little of how people ask by now
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -28,6 +29,7 @@ class Round:
     """One retraining: the flow's result, the frozen dataset, and the candidate with its metrics."""
 
     result: JsonObject
+    ended_at: datetime
     dataset: JsonObject
     model: JsonObject
 
@@ -38,7 +40,8 @@ class Findings:
 
     rounds: Sequence[Round]
     active: JsonObject
-    reached_seconds: float
+    reached_after: timedelta | None
+    """From the last promotion to the first answer of its model; None when the last round promoted nothing."""
     answered: Answered
     feedbacks: int
     lineage: JsonObject
@@ -59,7 +62,8 @@ class Walk:
         asked = samples.asked
         with self._announce("Wait until the active model answers"):
             active = self._active_model()
-            reached = wait_for_version(self._api, active["version"], asked[0].query, seconds=_REACH_SECONDS)
+            wait_for_version(self._api, active["version"], asked[0].query, seconds=_REACH_SECONDS)
+            reached = datetime.now(UTC) - second.ended_at
         with self._announce(f"Ask {len(asked):,} queries"):
             answered = ask_all(self._api, [each.query for each in asked])
         with self._announce("Say what the uncertain ones truly were"):
@@ -69,7 +73,7 @@ class Walk:
         return Findings(
             rounds=[first, second],
             active=active,
-            reached_seconds=reached,
+            reached_after=reached if second.result["promoted"] else None,
             answered=answered,
             feedbacks=told,
             lineage=lineage,
@@ -80,16 +84,18 @@ class Walk:
             self._import(labels)
         with self._announce("Retrain: freeze, train, evaluate, promote if the gates let it through"):
             job = self._finish(self._api.post(path_of(PIPELINE, "retrain"), {}))
-            return self._round(job["result"])
+            return self._round(job)
 
     def _import(self, labels: Iterable[SampleRow]) -> None:
         body = b"".join(_line(label) for label in labels)
         path = path_of(PIPELINE, "import")
         self._finish(self._api.upload(path, [body], content_type="application/x-ndjson"))
 
-    def _round(self, result: JsonObject) -> Round:
+    def _round(self, job: JsonObject) -> Round:
+        result = job["result"]
         return Round(
             result=result,
+            ended_at=datetime.fromisoformat(job["finished_at"]),
             dataset=self._api.get(path_of("datasets", result["dataset_id"])),
             model=self._api.get(path_of("models", result["model_id"])),
         )

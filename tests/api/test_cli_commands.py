@@ -10,6 +10,7 @@ from typing import Self
 
 import pytest
 
+from shared.db.pool import Database
 from shared.stack.process import ChildProcess
 from tests.api.conftest import Front
 from tests.support import probe
@@ -28,10 +29,14 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"TUNEYARD_PIPELINES": "tests.support.probe"}
 
 
+@pytest.fixture(autouse=True)
+def effects(database: Database) -> None:
+    with database.transaction() as conn:
+        conn.execute(probe.EFFECTS)
+
+
 @pytest.fixture
 def cli(front: Front, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    with front.database.transaction() as conn:
-        conn.execute(probe.EFFECTS)
     return CommandLine(front.url, front.key(), monkeypatch, capsys)
 
 
