@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 GRAM_SIZES: Final = (3, 4, 5)
 # Chunks that are remembered. Longer ones (a key, a wall of base64) hardly come twice: read anew, they cost no memory.
-_CACHED_CHUNKS: Final = 32_768
+_CACHED_CHUNKS: Final = 16_384
 _LONGEST_CACHED: Final = 48
 _LONG_WORD: Final = 8
 _BIG_NUMBER: Final = 4  # digits
