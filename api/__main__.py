@@ -38,6 +38,7 @@ def main() -> None:
         ws="none",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nothing here depends on the client's address
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
     )

@@ -59,7 +59,8 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
         generate_unique_id_function=_operation_id,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False},
+        # looked up anew at every request if left on, whether anything is configured or not
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     uploads = _add_steps(app.router)
     for resource in _RESOURCES:

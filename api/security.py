@@ -55,6 +55,8 @@ class KeyRing:
         found = self._known.get(key_hash)
         if found is not None and time.monotonic() - found[0] < _BELIEVED_S:
             return found[1]
+        if found is not None:  # one request looks again, the others believe meanwhile
+            self._known[key_hash] = (time.monotonic(), found[1])
         principal = await anyio.to_thread.run_sync(self._look_up, key_hash)
         self._known[key_hash] = (time.monotonic(), principal)
         self._known.move_to_end(key_hash)

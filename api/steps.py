@@ -14,7 +14,7 @@ from api.deps import Front
 from api.direct import DirectEndpoint, DirectRoute
 from api.idempotency import key_of, reused
 from api.security import Principal
-from api.views import JobView
+from api.views import JobView, job_json
 from api.wire import json_response
 from shared import jobs
 from shared.contracts import JobState
@@ -73,7 +73,7 @@ async def submit_step(request: Request, step: Step[Any], params: BaseModel, who:
 
 def _answer(job: Job, applied: dict[str, str] | None = None) -> Response:
     status = HTTPStatus.OK if applied else HTTPStatus.ACCEPTED
-    return json_response(JobView.of(job), status, {"Location": f"/v1/jobs/{job.id}", **(applied or {})})
+    return json_response(job_json(job), status, {"Location": f"/v1/jobs/{job.id}", **(applied or {})})
 
 
 def _raise_conflict(submission: Submission, step: Step[Any]) -> None:

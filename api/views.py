@@ -86,15 +86,19 @@ class JobView(View):
     @classmethod
     def of(cls, job: Job) -> Self:
         """Show a job."""
-        own = f"/v1/jobs/{job.id}"
-        return cls(
-            **{name: getattr(job, name) for name in _JOB_COLUMNS},
-            progress=Progress(fraction=job.progress, message=job.message, counters=job.counters),
-            links=JobLinks(self=own, events=f"{own}/events", steps=f"/v1/jobs?parent={job.id}"),
-        )
+        return cls.model_validate(job_json(job))
 
 
 _JOB_COLUMNS: Final = tuple(name for name in JobView.model_fields if name not in {"progress", "links"})
+
+
+def job_json(job: Job) -> JsonObject:
+    """Return a ``JobView`` as plain values, for ``json_response``: the answer to a submit skips the model."""
+    own = f"/v1/jobs/{job.id}"
+    return {name: getattr(job, name) for name in _JOB_COLUMNS} | {
+        "progress": {"fraction": job.progress, "message": job.message, "counters": job.counters},
+        "links": {"self": own, "events": f"{own}/events", "steps": f"/v1/jobs?parent={job.id}"},
+    }
 
 
 class EventView(View):
