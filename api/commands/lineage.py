@@ -11,6 +11,7 @@ from api.commands.client import open_api, path_of
 from shared.contracts import JsonObject
 
 _THREADS = {"came_from": "came from", "led_to": "led to"}
+_COUNTED = {"dataset": "rows", "model": "answers"}
 
 
 def lineage(
@@ -30,18 +31,24 @@ def lineage(
 
 
 def tree_of(node: JsonObject) -> Tree:
-    """Draw a node; under it what it came from and what it led to."""
+    """Draw a thing with two branches: what it came from, and what it led to."""
     tree = Tree(_label(node), guide_style="dim")
     for thread, title in _THREADS.items():
         if node[thread]:
-            branch = tree.add(Text(title, style="dim"))
-            branch.children.extend(tree_of(each) for each in node[thread])
+            branch = tree.add(Text(title, style="italic"))
+            branch.children.extend(_branch(each, thread) for each in node[thread])
+    return tree
+
+
+def _branch(node: JsonObject, thread: str) -> Tree:
+    tree = Tree(_label(node), guide_style="dim")
+    tree.children.extend(_branch(each, thread) for each in node[thread])
     return tree
 
 
 def _label(node: JsonObject) -> Text:
-    label = Text(f"{node['kind']} ", style="bold").append(node["title"], style="default")
-    for fact in ("id", "at", "count"):
-        if node[fact] is not None:
-            label.append("  ").append(output.cell(node[fact]).plain, style="dim")
+    label = Text(f"{node['kind']} ", style="bold").append(output.cell(node["title"]).plain, style="default")
+    label.append(f"  {node['id']}  {output.cell(node['at'])}", style="dim")
+    if node["count"] is not None:
+        label.append(f"  {node['count']:,} {_COUNTED.get(node['kind'], 'in all')}")
     return label

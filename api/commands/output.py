@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -82,19 +82,24 @@ def print_list(page: JsonObject, columns: Sequence[Column], *, as_json: bool, mo
         err().print(f"[dim]there is more: {more} {page['next_cursor']}[/dim]")
 
 
-def print_object(thing: JsonObject, *, as_json: bool, title: str = "") -> None:
-    """Print one thing: a row for each field, nested objects with dotted names, lists of objects as tables."""
+def print_object(thing: JsonObject, *, as_json: bool) -> None:
+    """Print one thing: a row for each field, then a table for each list of objects and for the metrics by window."""
     if as_json:
         print_json(thing)
         return
-    table = Table("", "", title=title or None, title_justify="left", box=None, show_header=False, pad_edge=False)
+    rows = Table("", "", box=None, show_header=False, pad_edge=False)
+    tables = []
     for name, value in flatten(thing):
-        table.add_row(Text(name, style="bold"), cell(value))
-    out().print(table)
-    for name, items in thing.items():
-        if _is_table(items):
-            out().print()
-            out().print(_items(name, items))
+        if _is_table(value):
+            tables.append(_items(name, value))
+        elif isinstance(value, dict):
+            tables.append(_metrics(name, value))
+        else:
+            rows.add_row(Text(name, style="bold"), cell(value))
+    out().print(rows)
+    for table in tables:
+        out().print()
+        out().print(table)
 
 
 def print_error(error: CommandError, before: str) -> None:
@@ -116,13 +121,38 @@ def _items(title: str, items: Sequence[JsonObject]) -> Table:
     return table
 
 
-def flatten(thing: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield the leaves of nested objects with dotted names; empty ones and tables are left out."""
+def _metrics(title: str, windows: JsonObject) -> Table:
+    """Lay out an evaluation: a row for each figure, a column for each model in each window."""
+    table = Table("", title=title, title_justify="left", box=None, pad_edge=False)
+    columns = []
+    for window, found in windows.items():
+        for who in ("candidate", "active"):
+            if figures := _figures(found.get(who) or {}):
+                table.add_column(f"{who}, {window} ({found['rows']:,} rows)", justify="right")
+                columns.append(figures)
+    for name in dict.fromkeys(name for figures in columns for name in figures):
+        table.add_row(Text(name, style="bold"), *(cell(figures.get(name)) for figures in columns))
+    return table
+
+
+def _figures(scores: JsonObject) -> JsonObject:
+    return {name: value for name, value in scores.items() if isinstance(value, int | float) and name != "rows"}
+
+
+def flatten(thing: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested objects with dotted names, leaving out empty ones.
+
+    What is shown as a table is a leaf: lists of objects, and the metrics of an evaluation.
+    """
     for name, value in thing.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not _is_metrics(value):
             yield from flatten(value, f"{prefix}{name}.")
-        elif value not in (None, "", []) and not _is_table(value):
+        elif value not in (None, "", []):
             yield f"{prefix}{name}", value
+
+
+def _is_metrics(value: JsonObject) -> bool:
+    return bool(value) and all(isinstance(found, dict) and "candidate" in found for found in value.values())
 
 
 def _is_table(value: Any) -> bool:
@@ -139,7 +169,8 @@ def cell(value: Any) -> Text:
         return Text(figure(value))
     if isinstance(value, list):
         return Text(", ".join(str(cell(item)) for item in value))
-    text = str(value)
+    # what others wrote (a reason, a name) must not move the cursor or hide what it says
+    text = "".join(letter for letter in str(value) if letter.isprintable() or letter == "\n")
     return Text(_local_time(text), style=STATE_STYLES.get(text, ""))
 
 

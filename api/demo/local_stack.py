@@ -30,10 +30,10 @@ def local_stack(console: Console) -> Iterator[Place]:
     Raises ``CommandError`` with the reason when it does not start.
     """
     home = home_of(get_settings())
+    _prepare(home)
     if current(home):
         yield _wait_until_up(home, None, console)
         return
-    home.prepare()
     # Should the demo be killed, the kernel sends the supervisor the signal on which it stops everything in order
     supervisor = ChildProcess(
         [sys.executable, "-m", "shared.stack"],
@@ -45,6 +45,14 @@ def local_stack(console: Console) -> Iterator[Place]:
         yield _wait_until_up(home, supervisor, console)
     finally:
         supervisor.stop(_STOP_SECONDS)
+
+
+def _prepare(home: Home) -> None:
+    try:
+        home.prepare()
+    except OSError as error:
+        why = f"cannot keep the stack's data in {home.folder}: {error.strerror}"
+        raise CommandError(why, advice="set TUNEYARD_HOME to a folder that can be written") from error
 
 
 def _wait_until_up(home: Home, supervisor: ChildProcess | None, console: Console) -> Place:

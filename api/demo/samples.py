@@ -1,6 +1,5 @@
 """The demo's sample data: labels from before, labels of the last days, and queries to ask."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,9 +16,9 @@ _LAST_DAYS = timedelta(days=25)  # most of the drift: the first model knows litt
 class Samples:
     """Labelled queries in three lots; those of ``asked`` are new ones, and their labels are what people will say."""
 
-    older: Sequence[SampleRow]
-    newer: Sequence[SampleRow]
-    asked: Sequence[SampleRow]
+    older: list[SampleRow]
+    newer: list[SampleRow]
+    asked: list[SampleRow]
 
 
 def make_samples() -> Samples:

@@ -146,5 +146,28 @@ def test_cells(value: object, shown: str) -> None:
 
 
 def test_nested_objects_get_dotted_names() -> None:
-    thing = {"a": {"b": 1, "c": None}, "d": "", "e": [1], "verdicts": [{"gate": "x"}]}
-    assert list(output.flatten(thing)) == [("a.b", 1), ("e", [1])]
+    verdicts = [{"gate": "x"}]
+    metrics = {"all": {"rows": 3, "candidate": {"accuracy": 1.0}, "active": None}}
+    thing = {"a": {"b": 1, "c": None}, "d": "", "e": [1], "verdicts": verdicts, "r": {"metrics": metrics}}
+    leaves = [("a.b", 1), ("e", [1]), ("verdicts", verdicts), ("r.metrics", metrics)]
+    assert list(output.flatten(thing)) == leaves
+
+
+def test_metrics_are_shown_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {"accuracy": 0.75, "per_class": {"EASY": {"f1": 1.0}}}
+    metrics = {
+        "all": {"rows": 1200, "candidate": scores, "active": {"accuracy": 0.5}},
+        "recent": {"rows": 30, "candidate": scores, "active": None},
+    }
+    output.print_object({"result": {"metrics": metrics}}, as_json=False)
+    titles, row = capsys.readouterr().out.splitlines()[-2:]
+    assert titles.split("  ")[-3:] == [
+        "candidate, all (1,200 rows)",
+        "active, all (1,200 rows)",
+        "candidate, recent (30 rows)",
+    ]
+    assert row.split() == ["accuracy", "0.75", "0.5", "0.75"]
+
+
+def test_what_others_wrote_cannot_steer_the_terminal() -> None:
+    assert output.cell("fine\x1b[2J\x07").plain == "fine[2J"
