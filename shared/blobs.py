@@ -115,7 +115,7 @@ def blob_name(sha256: str) -> str:
 def confined(folder: Path, name: str) -> Path:
     """Return where a file of an artifact lies below a folder. Raises InvalidInputError for a name that leads out."""
     parts = PurePosixPath(name).parts
-    plain = bool(parts) and "/".join(parts) == name and not {"..", "/"} & set(parts)
-    if not plain or "\0" in name or "\\" in name:
+    plain = bool(parts) and "/".join(parts) == name and ".." not in parts
+    if not plain or name.startswith("/") or "\0" in name or "\\" in name:
         raise InvalidInputError(f"{name!r} is no name for a file of an artifact")
     return folder.joinpath(*parts)
