@@ -133,8 +133,6 @@ class StepDone:
     result: JsonObject
 
 
-Flow = Callable[[Any, Sequence[StepDone]], Next | Done]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Generic[P]):
