@@ -1,0 +1,115 @@
+"""The written documents say what is so: links lead somewhere, commands exist, requests exist, and pages run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer
+
+from api.app import create_app
+from api.cli import app as cli
+from shared.settings import Settings
+from shared.stack.process import ChildProcess
+from tests.support.documents import WRITTEN, anchors, commands, links, requests, shell_blocks
+from tests.support.processes import ROOT, ApiServer
+
+NAMES = [path.relative_to(ROOT).as_posix() for path in WRITTEN]
+Worker = Callable[..., ChildProcess]
+
+
+@pytest.mark.parametrize("document", WRITTEN, ids=NAMES)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in links(document):
+        file, _, anchor = link.partition("#")
+        target = (document.parent / file).resolve() if file else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", WRITTEN, ids=NAMES)
+def test_commands_exist(document: Path) -> None:
+    root: Any = typer.main.get_command(cli)
+    for words in commands(document):
+        command, parent = root, typer.Context(root)
+        for word in words:
+            if not hasattr(command, "get_command") or word.isupper() or word in {"[OPTIONS]", "…"}:
+                break
+            command = command.get_command(parent, word)
+            assert command is not None, f"tuneyard {' '.join(words)}"
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        used = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z-]+(=.*)?", word)}
+        assert used <= known | {"--help", "--version"}, f"tuneyard {' '.join(words)}"
+
+
+@pytest.mark.parametrize("document", WRITTEN, ids=NAMES)
+def test_requests_exist(document: Path, settings: Settings) -> None:
+    paths = create_app(settings).openapi()["paths"]
+    known = {(method.upper(), re.sub(r"\{\w+\}", "{}", path)) for path, how in paths.items() for method in how}
+    known |= {("GET", "/openapi.json")}
+    for method, path in requests(document):
+        as_template = path.replace("/problems/not-found", "/problems/{}")
+        assert (method, as_template) in known, f"{method} {path}"
+
+
+@pytest.fixture
+def shell(
+    api_server: Callable[..., ApiServer], worker: Worker, environment: dict[str, str], tmp_path: Path
+) -> "Callable[[str], None]":
+    """Run a block of shell as a reader would, with the ids that its variables stand for."""
+    server = api_server()
+    worker("db")
+    worker("inference")
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    env = environment | {
+        "TUNEYARD_URL": server.url,
+        "TUNEYARD_KEY": server.key,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    prelude = """
+        curl() { command curl --silent --show-error --fail-with-body "$@"; }
+        tuneyard() { [ "$1" = env ] || command tuneyard "$@"; }
+        export PS4='$ '; set -euxo pipefail
+    """
+    begin = [*("auth", f"Authorization: Bearer {server.key}"), *("json", "Content-Type: application/json")]
+
+    def run(block: str) -> None:
+        with server.client() as client:
+            ids = _ids(client)
+        given = env | dict(zip(begin[::2], begin[1::2], strict=True)) | ids
+        done = subprocess.run(
+            ["bash", "-c", prelude + block], cwd=folder, env=given, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
+
+    return run
+
+
+def _ids(client: httpx.Client) -> dict[str, str]:
+    def first(path: str, which: int = 0, **query: str) -> str:
+        items = client.get(path, params=query).json()["items"]
+        return str(items[which]["id"]) if len(items) > which else "none"
+
+    return {
+        "job": first("/v1/jobs", kind="router.freeze"),
+        "flow": first("/v1/jobs", kind="router.retrain"),
+        "model": first("/v1/models", state="active"),
+        "dataset": first("/v1/datasets"),
+        "other": first("/v1/datasets", which=1),
+        "query": first("/v1/predictions"),
+    }
+
+
+@pytest.mark.timeout(300)  # two retrainings, on however busy a machine
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
+def test_every_block_of_the_page_runs(name: str, shell: Callable[[str], None]) -> None:
+    for block in shell_blocks(ROOT / name):
+        shell(block)
