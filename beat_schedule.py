@@ -36,7 +36,8 @@ SWEEPS = (
     Sweep(
         name="prune",
         every=timedelta(hours=1),
-        why="Deletes progress events of long finished jobs, and idempotency keys nobody will repeat.",
+        why="Deletes progress events of long finished jobs, idempotency keys nobody will repeat, and what killed imports"
+        " had staged.",
     ),
 )
 

@@ -133,7 +133,6 @@ class StepDone:
     result: JsonObject
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Step(Generic[P]):
     """One thing a pipeline can do. ``run`` computes with no transaction open; a flow has ``flow`` instead."""

@@ -12,7 +12,7 @@ import structlog
 from beat_schedule import ENTRIES, Entry
 from shared import jobs
 from shared.contracts import Queue
-from shared.db import schedules, sweeping
+from shared.db import schedules, staging, sweeping
 from shared.db.locks import single_flight
 from shared.db.pool import Database, get_database
 from shared.errors import NotFoundError
@@ -52,6 +52,7 @@ def prune() -> None:
                 deleted = sweeping.delete_old_events(conn, age, _PAGE)
         with database.transaction() as conn:
             sweeping.delete_old_idempotency_keys(conn, timedelta(hours=settings.idempotency_hours))
+            staging.drop_dead(conn)
 
 
 @task("sweeps.fire", Queue.SWEEPS)

@@ -18,11 +18,15 @@ def table_of(job_id: str, attempt: int) -> sql.Identifier:
 
 
 def create(conn: Connection, table: sql.Identifier, columns: str) -> None:
-    """Make a staging table with these columns (SQL), and drop those of attempts that are no more."""
-    for (name,) in conn.execute(_TABLES_OF_THE_DEAD).fetchall():
-        drop(conn, sql.Identifier("staging", name))
+    """Make a staging table with these columns (SQL)."""
     statement = sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (autovacuum_enabled = false)")
     conn.execute(statement.format(table, sql.SQL(columns)))
+
+
+def drop_dead(conn: Connection) -> None:
+    """Drop the tables of attempts that are no more."""
+    for (name,) in conn.execute(_TABLES_OF_THE_DEAD).fetchall():
+        drop(conn, sql.Identifier("staging", name))
 
 
 def drop(conn: Connection, table: sql.Identifier) -> None:

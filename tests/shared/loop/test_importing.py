@@ -198,7 +198,7 @@ def test_an_attempt_that_lost_its_lease_writes_nothing(importer: Importer, uploa
     assert importer.rows() == []
 
 
-def test_what_a_killed_attempt_staged_is_dropped_by_the_next_import(importer: Importer, upload: Upload) -> None:
+def test_what_a_killed_attempt_staged_is_dropped_by_the_sweep(importer: Importer, upload: Upload) -> None:
     dead = importer.claim(upload(_line("q")))
     importer.compute(dead)
     alive = importer.claim(upload(_line("r")))
@@ -208,7 +208,7 @@ def test_what_a_killed_attempt_staged_is_dropped_by_the_next_import(importer: Im
         attempts.requeue(
             conn, dead.id, dead.attempt, event="rescued", text="", after=timedelta(), error={"code": "lost"}
         )
-    importer.run(upload(_line("s")))
+        staging.drop_dead(conn)
     assert importer.staged() == [f"{alive.id}_{alive.attempt}"]
 
 
