@@ -51,13 +51,17 @@ def mark_unsent(conn: Connection, job_ids: Sequence[str]) -> None:
     conn.execute("UPDATE jobs SET sent_at = NULL WHERE id = ANY(%s)", [list(job_ids)])
 
 
+_DELETE_OLD_EVENTS: Final = """
+DELETE FROM job_events WHERE (job_id, seq) IN (
+    SELECT job_id, seq FROM job_events JOIN jobs ON jobs.id = job_id
+    WHERE type = 'progress' AND job_events.at < now() - %s AND finished_at < now() - %s LIMIT %s
+)
+"""
+
+
 def delete_old_events(conn: Connection, age: timedelta, limit: int) -> int:
     """Delete progress events of jobs that ended ``age`` ago, at most ``limit``; changes of state are kept."""
-    return conn.execute(
-        "DELETE FROM job_events WHERE (job_id, seq) IN ("
-        " SELECT job_id, seq FROM job_events JOIN jobs ON jobs.id = job_id WHERE type = 'progress' AND job_events.at < now() - %s AND finished_at < now() - %s LIMIT %s)",
-        [age, age, limit],
-    ).rowcount
+    return conn.execute(_DELETE_OLD_EVENTS, [age, age, limit]).rowcount
 
 
 def delete_old_idempotency_keys(conn: Connection, age: timedelta) -> int:
