@@ -62,9 +62,19 @@ class Api:
         """Read a resource that is a text."""
         return self._send("GET", path).text
 
-    def post(self, path: str, body: JsonObject | None = None, *, idempotency_key: str | None = None) -> JsonObject:
-        """Send a JSON object. A lost answer is asked for once more: the idempotency key makes that harmless."""
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+    def post(
+        self,
+        path: str,
+        body: JsonObject | None = None,
+        *,
+        idempotency_key: str | None = None,
+        once: bool = True,
+    ) -> JsonObject:
+        """Send a JSON object. A lost answer is asked for once more: the idempotency key makes that harmless.
+
+        Without ``once`` no key is sent, for what does no harm when it is done twice: the API need not remember it.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex} if once else {}
         return _json(self._send("POST", path, json={} if body is None else body, headers=headers))
 
     def upload(

@@ -6,9 +6,7 @@ from urllib.parse import urlsplit
 
 from api.commands.errors import UnreachableError
 from shared.settings import get_settings
-from shared.stack.control import home_of
 from shared.stack.home import Home
-from shared.stack.state import current
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +35,7 @@ def find_place() -> Place:
     key = settings.tuneyard_key.get_secret_value()
     if settings.tuneyard_url:
         return Place(url=settings.tuneyard_url.rstrip("/"), key=key)
-    home = home_of(settings)
+    home = Home(settings.tuneyard_home.resolve())
     local = local_place(home)
     if local is None:
         raise UnreachableError(
@@ -49,5 +47,7 @@ def find_place() -> Place:
 
 def local_place(home: Home) -> Place | None:
     """Return where the stack that runs in this folder is, or None when none runs."""
+    from shared.stack.state import current
+
     stack = current(home)
     return Place(url=stack.url.rstrip("/"), key=home.secrets().api_key) if stack else None

@@ -41,7 +41,7 @@ def ask_all(api: Api, queries: Sequence[str]) -> Answered:
 
 def _ask(api: Api, query: str) -> tuple[JsonObject, float]:
     start = time.perf_counter()
-    answer = api.post("/api/query", {"query": query})
+    answer = api.post("/api/query", {"query": query}, once=False)
     return answer, (time.perf_counter() - start) * 1000
 
 

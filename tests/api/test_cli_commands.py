@@ -204,3 +204,33 @@ def test_ctrl_c_leaves_the_job_running(
         assert job["state"] == "running"
         go.touch()
         wait_until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "succeeded")
+
+
+@pytest.mark.parametrize("arguments", [("jobs", "list"), ("router", "retrain", "--help")])
+def test_a_command_loads_only_what_it_needs(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    script = (
+        f"import sys; sys.argv = {['tuneyard', *arguments]}\nfrom api.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = set(done.stderr.split())
+    assert "api.cli" in loaded
+    assert not loaded & {
+        "numpy",
+        "sklearn",
+        "nltk",
+        "fastapi",
+        "celery",
+        "kombu",
+        "redis",
+        "boto3",
+        "shared.stack.supervisor",
+    }
