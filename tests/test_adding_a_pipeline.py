@@ -46,7 +46,8 @@ def _label(database: Database, tickets: int) -> None:
     ]
     with database.transaction() as conn, conn.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO tickets (id, customer, body, urgent, labelled_at, labelled_by) VALUES (%s, %s, %s, %s, %s, 'a')",
+            "INSERT INTO tickets (id, customer, body, urgent, labelled_at, labelled_by)"
+            " VALUES (%s, %s, %s, %s, %s, 'ana')",
             rows,
         )
 
