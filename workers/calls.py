@@ -34,7 +34,8 @@ CALL_KEY: Final = KEY_PREFIX + "call:"
 REPLY_KEY: Final = KEY_PREFIX + "reply:"
 
 _MAX_BATCH: Final = 256
-_MAX_OUT: Final = 2  # one is computed while the next one travels; more would only make smaller batches
+_MAX_OUT: Final = 16  # batches of one line, for as many workers
+_GATHER_S: Final = 0.005  # how long calls gather while a batch is out: larger batches cost each call less
 _LISTEN_S: Final = 1
 _PROBE_PAUSE_S: Final = 1.0
 
@@ -65,7 +66,7 @@ class _Line:
     surface: str
     waiting: deque[_Call] = field(default_factory=deque)
     out: int = 0
-    flush_due: bool = False
+    flush: asyncio.Handle | None = None
     down: bool = False
 
 
@@ -123,13 +124,19 @@ class Caller:
     # --- out --------------------------------------------------------------------------------------------------------
 
     def _flush_soon(self, line: _Line) -> None:
-        """Send what waits in the next turn of the loop, so that calls of this turn travel together."""
-        if line.waiting and line.out < _MAX_OUT and not line.flush_due:
-            line.flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush, line)
+        """Send what waits: in the next turn of the loop while no batch is out, otherwise when some have gathered."""
+        loop = asyncio.get_running_loop()
+        if not line.waiting or line.out >= _MAX_OUT:
+            return
+        if line.out == 0 or len(line.waiting) >= _MAX_BATCH:
+            if line.flush is not None:
+                line.flush.cancel()
+            line.flush = loop.call_soon(self._flush, line)
+        elif line.flush is None:
+            line.flush = loop.call_later(_GATHER_S, self._flush, line)
 
     def _flush(self, line: _Line) -> None:
-        line.flush_due = False
+        line.flush = None
         calls = [line.waiting.popleft() for _ in range(min(len(line.waiting), _MAX_BATCH))]
         if calls:
             self._send(line, calls, calls[0].deadline)
