@@ -1,7 +1,7 @@
 """Group commit: concurrent submits share one statement, one transaction and one flush of the database's log.
 
-A lone submit is written at once. While a group is being written, further submits gather, and go together as soon as it
-is done: the busier the front, the larger the groups, and nobody waits for a timer.
+A lone submit is written at once. While groups are being written, further submits gather, and go together as soon as one
+of them is done: the busier the front, the larger the groups, and nobody waits for a timer.
 """
 
 import asyncio
@@ -24,20 +24,22 @@ from workers.dispatch import Dispatcher, WakeUp
 log = structlog.get_logger()
 
 _AT_ONCE: Final = 500
+_WRITERS: Final = 2  # while one group waits for the disk, the next one is on its way; on a slow disk that counts
 
 Outcome = Submission | Exception
 _Waiting = tuple[NewJob, "asyncio.Future[Submission]"]
 
 
 class Submitter:
-    """Writes jobs for one event loop, from one thread."""
+    """Writes jobs for one event loop, from threads of its own."""
 
     def __init__(self, database: Database, dispatcher: Dispatcher) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._waiting: deque[_Waiting] = deque()
-        self._writing = False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="submitter")
+        self._due = False
+        self._free = _WRITERS
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="submitter")
 
     async def submit(self, new_job: NewJob) -> Submission:
         """Write a job; return when it is committed, and its wake-up is handed over.
@@ -47,20 +49,21 @@ class Submitter:
         loop = asyncio.get_running_loop()
         committed: asyncio.Future[Submission] = loop.create_future()
         self._waiting.append((new_job, committed))
-        if not self._writing:
-            self._writing = True
+        if self._free and not self._due:
+            self._due = True
             loop.call_soon(self._write_next, loop)  # after the other requests of this turn of the loop
         return await committed
 
     def stop(self) -> None:
         """Wait for what is being written."""
-        self._writer.shutdown()
+        self._writers.shutdown()
 
     def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
-        self._writing = bool(group)
-        if group:
-            self._writer.submit(self._write, loop, group)
+        self._due = False
+        while self._waiting and self._free:
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
+            self._free -= 1
+            self._writers.submit(self._write, loop, group)
 
     def _write(self, loop: asyncio.AbstractEventLoop, group: Sequence[_Waiting]) -> None:
         outcomes = self._outcomes([new_job for new_job, _ in group])
@@ -80,6 +83,7 @@ class Submitter:
                 committed.set_result(outcome)
             else:
                 committed.set_exception(outcome)
+        self._free += 1
         self._write_next(loop)
 
     def _outcomes(self, new_jobs: Sequence[NewJob]) -> Sequence[Outcome]:
