@@ -30,7 +30,7 @@ TASK_OPTIONS: Final[dict[Queue, dict[str, Any]]] = {
     Queue.DB: {"acks_late": False, "soft_time_limit": 900, "time_limit": 960},
     # A call whose worker dies is over before a redelivery would come: its caller has a deadline of seconds and a
     # fallback. Nor is it worth an event: three for each batch cost a third of the way there and back.
-    Queue.INFERENCE: {"acks_late": False, "send_events": False},
+    Queue.INFERENCE: {"acks_late": False, "send_events": False, "Request": "workers.inference:CallRequest"},
     Queue.SWEEPS: {"acks_late": False},
 }
 
