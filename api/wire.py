@@ -1,5 +1,6 @@
 """JSON as it leaves the front: times in UTC with a Z, no spaces."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,8 +12,11 @@ _OPTIONS: Final = orjson.OPT_UTC_Z
 
 
 def dumps(value: Any) -> bytes:
-    """Encode plain values."""
-    return orjson.dumps(value, option=_OPTIONS)
+    """Encode plain values; anything else as its text."""
+    try:
+        return orjson.dumps(value, default=str, option=_OPTIONS)
+    except orjson.JSONEncodeError:  # half a surrogate pair, which JSON can only say by its escape
+        return json.dumps(value, default=str).encode()
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -77,10 +77,12 @@ async def show_card(model_id: ModelId, _who: Reader, front: FrontDep) -> Respons
 
 @router.get("/models/{model_id}/evaluations", summary="List a model's evaluations")
 @reading
-def list_evaluations(conn: Connection, model_id: ModelId, _who: Reader, limit: Limit = 50) -> Page[EvaluationView]:
+def list_evaluations(
+    conn: Connection, *, model_id: ModelId, _who: Reader, cursor: Cursor = None, limit: Limit = 50
+) -> Page[EvaluationView]:
     """Show a model's evaluations with their verdicts, the latest first."""
     models.get(conn, model_id)
-    found = evaluations.of_model(conn, model_id, limit)
+    found = evaluations.of_model(conn, model_id, before=cursor, limit=limit + 1)
     return page(EvaluationView.model_validate, found, limit)
 
 

@@ -78,9 +78,11 @@ def get(conn: Connection, evaluation_id: str) -> Evaluation:
     return row
 
 
-def of_model(conn: Connection, model_id: str, limit: int = 50) -> list[Evaluation]:
-    """Return a model's evaluations, the latest first."""
+def of_model(conn: Connection, model_id: str, *, before: str | None = None, limit: int = 50) -> list[Evaluation]:
+    """Return a model's evaluations, the latest first; ``before`` is the id of the last one on the page before."""
     with conn.cursor(row_factory=class_row(Evaluation)) as cursor:
         return cursor.execute(
-            _SELECT + "WHERE model_id = %s ORDER BY created_at DESC, id DESC LIMIT %s", [model_id, limit]
+            _SELECT + "WHERE model_id = %(model)s AND (%(before)s::text IS NULL OR id < %(before)s)"
+            " ORDER BY id DESC LIMIT %(limit)s",
+            {"model": model_id, "before": before, "limit": limit},
         ).fetchall()

@@ -153,7 +153,8 @@ def test_nested_objects_get_dotted_names() -> None:
     assert list(output.flatten(thing)) == leaves
 
 
-def test_metrics_are_shown_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_shown_side_by_side(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     scores = {"accuracy": 0.75, "per_class": {"EASY": {"f1": 1.0}}}
     metrics = {
         "all": {"rows": 1200, "candidate": scores, "active": {"accuracy": 0.5}},

@@ -1,6 +1,8 @@
 """Sending a file: it streams through the front, and all of it goes in or nothing."""
 
+import socket
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from shared.settings import Settings
 from shared.stack.process import ChildProcess
 from tests.api.conftest import Front
+from tests.support.waiting import wait_until
 
 CSV = {"Content-Type": "text/csv"}
 JSONL = {"Content-Type": "application/x-ndjson; charset=utf-8"}
@@ -67,3 +70,15 @@ def test_a_file_over_the_limit_is_refused_while_it_comes(front: Front, client: h
 def test_another_kind_of_file_is_refused(client: httpx.Client, kind: str) -> None:
     answer = client.post("/v1/router/import", content=b"x", headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+
+
+def test_a_file_that_breaks_off_leaves_nothing(front: Front, client: httpx.Client, settings: Settings) -> None:
+    address = urlsplit(front.url)
+    head = f"POST /v1/router/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {front.key()}\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Type: text/csv\r\nContent-Length: 2500000\r\n\r\n".encode())
+        connection.sendall(b"query,label\n" + b"What is love?,HARD\n" * 100_000)
+        folder = settings.tuneyard_home / "artifacts"
+        wait_until(lambda: any(path.is_file() for path in folder.rglob("*")))
+    wait_until(lambda: not any(path.is_file() for path in folder.rglob("*")))
+    assert client.get("/v1/jobs").json()["items"] == []

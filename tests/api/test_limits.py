@@ -70,3 +70,13 @@ def test_every_answer_has_an_id_which_the_client_may_choose(client: httpx.Client
     assert chosen.headers["x-request-id"] == "mine-1"
     forged = client.get("/v1/jobs", headers={"X-Request-ID": "a b;c"})
     assert forged.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    "body", [rb'{"\ud800": 1}', rb'{"name": "\ud800", "scopes": ["admin"]}', b'{"\xed\xa0\x80": 1}']
+)
+def test_half_a_character_is_the_clients_fault(client: httpx.Client, body: bytes) -> None:
+    for path in ("/v1/keys", "/v1/probe/hang", "/api/query"):
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in {400, 422}, answer.text
+        assert answer.json()["detail"]

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from shared.db import evaluations
+from shared.ids import new_id
 from tests.api.conftest import Front
 
 NONE = "0" * 32
@@ -84,6 +86,36 @@ def test_a_model_that_is_not_there_cannot_be_switched(client: httpx.Client, acti
 
 def test_switching_a_model_submits_the_step_of_its_pipeline(client: httpx.Client, front: Front) -> None:
     model_id, dataset_id = f"mdl_{'1' * 32}", f"ds_{'1' * 32}"
+    _register(front, model_id, dataset_id)
+    assert client.get(f"/v1/models/{model_id}").json()["dataset_id"] == dataset_id
+    why = {"reason": "a trial"}
+    answers = {
+        action: client.post(f"/v1/models/{model_id}/{action}", json=why).json()
+        for action in ("activate", "deactivate", "rollback")
+    }
+    assert [a["kind"] for a in answers.values()] == ["router.activate", "router.deactivate", "router.rollback"]
+    assert answers["activate"]["params"] == {"model_id": model_id, "reason": "a trial", "force": False}
+    assert answers["rollback"]["params"] == {"model_id": model_id, "reason": "a trial", "surface": "default"}
+
+
+def test_a_model_shows_its_evaluations_page_by_page(client: httpx.Client, front: Front) -> None:
+    model_id, dataset_id = f"mdl_{'1' * 32}", f"ds_{'1' * 32}"
+    _register(front, model_id, dataset_id)
+    ids = [new_id("eval") for _ in range(5)]
+    with front.database.transaction() as conn:
+        for evaluation_id in ids:
+            evaluations.insert(
+                conn, evaluation_id=evaluation_id, model_id=model_id, active_id=None, dataset_id=dataset_id,
+                job_id=None, metrics={}, verdicts=(), report="x",
+            )  # fmt: skip
+    path = f"/v1/models/{model_id}/evaluations"
+    first = client.get(path, params={"limit": 3}).json()
+    second = client.get(path, params={"limit": 3, "cursor": first["next_cursor"]}).json()
+    assert [e["id"] for e in first["items"] + second["items"]] == ids[::-1]
+    assert second["next_cursor"] is None
+
+
+def _register(front: Front, model_id: str, dataset_id: str) -> None:
     with front.database.transaction() as conn:
         conn.execute(
             "INSERT INTO datasets (id, pipeline, surface, manifest, row_count, split_counts, seed)"
@@ -95,12 +127,3 @@ def test_switching_a_model_submits_the_step_of_its_pipeline(client: httpx.Client
             " VALUES (%s, 'router', 'default', 'v1', 'x', %s, '{}', '{}')",
             [model_id, dataset_id],
         )
-    assert client.get(f"/v1/models/{model_id}").json()["dataset_id"] == dataset_id
-    why = {"reason": "a trial"}
-    answers = {
-        action: client.post(f"/v1/models/{model_id}/{action}", json=why).json()
-        for action in ("activate", "deactivate", "rollback")
-    }
-    assert [a["kind"] for a in answers.values()] == ["router.activate", "router.deactivate", "router.rollback"]
-    assert answers["activate"]["params"] == {"model_id": model_id, "reason": "a trial", "force": False}
-    assert answers["rollback"]["params"] == {"model_id": model_id, "reason": "a trial", "surface": "default"}
