@@ -114,4 +114,4 @@ def finish(api: Api, job: JsonObject, *, wait: bool, as_json: bool) -> None:
     elif as_json:
         output.print_json(job)
     else:
-        output.out().print(job["id"], markup=False)
+        output.say(job["id"])

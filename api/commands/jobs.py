@@ -88,4 +88,4 @@ def _say(job: JsonObject, *, as_json: bool) -> None:
         output.print_json(job)
         return
     asked = " (cancel asked for)" if job["cancel_requested"] and job["state"] == "running" else ""
-    output.out().print(f"{job['id']} is {job['state']}{asked}", markup=False)
+    output.say(f"{job['id']} is {job['state']}{asked}")

@@ -44,8 +44,8 @@ def create(
     if as_json:
         output.print_json(created)
         return
-    output.out().print(created["key"], markup=False, soft_wrap=True)
-    output.err().print(f"{created['id']}: keep the key, it is not shown again", markup=False)
+    output.say(created["key"])
+    output.note(f"{created['id']}: keep the key, it is not shown again")
 
 
 @app.command()
@@ -60,4 +60,4 @@ def revoke(
     if as_json:
         output.print_json(revoked)
     else:
-        output.out().print(f"{revoked['id']} ({revoked['name']}) is revoked", markup=False)
+        output.say(f"{revoked['id']} ({revoked['name']}) is revoked")

@@ -69,7 +69,7 @@ def card(model: ModelId) -> None:
     """Print a model's card (Markdown)."""
     with open_api() as api:
         text = api.text(path_of("models", model, "card"))
-    output.out().print(text, markup=False, soft_wrap=True)
+    output.say(text)
 
 
 @app.command()

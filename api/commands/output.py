@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from rich.console import Console
@@ -48,13 +47,11 @@ class Column:
         return cell(found)
 
 
-@cache
 def out() -> Console:
     """Return the console of results."""
     return Console(width=None if sys.stdout.isatty() else _pipe_width(), highlight=False)
 
 
-@cache
 def err() -> Console:
     """Return the console of progress and errors."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else _pipe_width(), highlight=False)
@@ -62,6 +59,16 @@ def err() -> Console:
 
 def _pipe_width() -> int:
     return shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns  # honours COLUMNS
+
+
+def say(text: str) -> None:
+    """Print a line of result, unbroken."""
+    out().print(text, markup=False, soft_wrap=True)
+
+
+def note(text: str, style: str = "") -> None:
+    """Print a line that is no result, on standard error."""
+    err().print(text, style=style, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -79,7 +86,7 @@ def print_list(page: JsonObject, columns: Sequence[Column], *, as_json: bool, mo
         table.add_row(*(column.of(item) for column in columns))
     out().print(table)
     if page.get("next_cursor"):
-        err().print(f"[dim]there is more: {more} {page['next_cursor']}[/dim]")
+        note(f"there is more: {more} {page['next_cursor']}", style="dim")
 
 
 def print_object(thing: JsonObject, *, as_json: bool) -> None:
@@ -104,9 +111,9 @@ def print_object(thing: JsonObject, *, as_json: bool) -> None:
 
 def print_error(error: CommandError, before: str) -> None:
     """Say on standard error what went wrong, what to do, and what exactly was wrong (a table of bad lines)."""
-    err().print(f"{before}{error.message}", style="bold red", markup=False)
+    note(f"{before}{error.message}", style="bold red")
     if error.advice:
-        err().print(f"  {error.advice}", markup=False)
+        note(f"  {error.advice}")
     for name, items in error.details.items():
         if _is_table(items):
             err().print(_items(name, items))

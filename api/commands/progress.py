@@ -50,7 +50,7 @@ def _lines(console: Console) -> Iterator[Show]:
         fraction = event.data.get("fraction")
         share = "" if fraction is None else f" {fraction:.0%}"
         now = datetime.now().astimezone().strftime("%H:%M:%S")
-        console.print(f"{now} {job['kind']}{share} {describe(event)}", markup=False)
+        console.print(f"{now} {job['kind']}{share} {describe(event)}", markup=False, soft_wrap=True)
 
     yield show
 

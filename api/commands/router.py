@@ -56,4 +56,4 @@ def make_sample(
 
     write = write_csv if format_of(file) is Format.CSV else write_jsonl
     write(file, rows=rows, seed=seed, now=datetime.now(UTC))
-    output.out().print(f"wrote {rows:,} labelled queries to {file}", markup=False)
+    output.say(f"wrote {rows:,} labelled queries to {file}")

@@ -55,10 +55,10 @@ def main() -> int:
         output.print_error(error, f"the demo failed at “{steps.current}”: ")
         return error.exit_code
     except KeyboardInterrupt:
-        output.err().print(f"stopped at “{steps.current}”", markup=False)
+        output.note(f"stopped at “{steps.current}”")
         return ExitCode.INTERRUPTED
     except Exception:
-        output.err().print(f"the demo failed at “{steps.current}”, and not in a way that was foreseen:", markup=False)
+        output.note(f"the demo failed at “{steps.current}”, and not in a way that was foreseen:")
         raise
     output.out().print(table_of(found))
     return ExitCode.OK

@@ -35,7 +35,8 @@ class CommandLine:
     def __call__(self, *arguments: str, code: int = 0, **env: str) -> Ran:
         with self.monkeypatch.context() as patched:
             patched.setattr(sys, "argv", ["tuneyard", *arguments])
-            for name, value in {"TUNEYARD_URL": self.url, "TUNEYARD_KEY": self.key, **env}.items():
+            wide = {"COLUMNS": "250"}  # no table is squeezed
+            for name, value in {"TUNEYARD_URL": self.url, "TUNEYARD_KEY": self.key, **wide, **env}.items():
                 patched.setenv(name, value)
             get_settings.cache_clear()
             with pytest.raises(SystemExit) as ended:
