@@ -259,6 +259,8 @@ class Pipeline(Generic[I, O]):
     """Train on the rows (split ``train`` only) and write the model's files into the folder. Deterministic."""
     load: Callable[[Path], Loaded[I, O]]
     """Load what ``train`` wrote. Raises ``RefusedError`` when this process cannot compute its features exactly."""
+    prepare_serving: Callable[[], None] | None = None
+    """Import what ``load`` and its models need, before the first promotion arrives: libraries take seconds."""
     score: Callable[[Loaded[I, O], Iterator[Row]], Scores]
     gates: Callable[[Sequence[Comparison]], Sequence[Verdict]]
     fallback: Callable[[I], Answer[O]]

@@ -72,6 +72,9 @@ class Predictor:
 
     def start(self) -> None:
         """Load the active models, then follow promotions in a thread. Start it after a fork, never before."""
+        for pipeline in self._pipelines.values():
+            if pipeline.prepare_serving:
+                pipeline.prepare_serving()
         self._look()
         self._thread.start()
 

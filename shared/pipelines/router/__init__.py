@@ -29,6 +29,10 @@ def _load(folder: Path) -> Loaded[str, Prediction]:
     return load(folder)
 
 
+def _prepare_serving() -> None:
+    from shared.pipelines.router import model  # noqa: F401  (numpy and NLTK come with it)
+
+
 def _score(model: Loaded[str, Prediction], rows: Iterator[Row]) -> Scores:
     from shared.pipelines.router.score import score
 
@@ -50,6 +54,7 @@ PIPELINE: Final = Pipeline[str, Prediction](
     parse_input=parse_query,
     train=_train,
     load=_load,
+    prepare_serving=_prepare_serving,
     score=_score,
     gates=gates,
     fallback=fallback,
