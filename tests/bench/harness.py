@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.db.migrate import migrate
+from shared.logs import configure_logs
+from shared.settings import get_settings
 from shared.stack.postgres import Postgres
 from tests.support.processes import Processes
 from tests.support.servers import PostgresProcess, RedisProcess
@@ -77,6 +79,7 @@ def running_bench() -> Iterator[Bench]:
                 "LOG_LEVEL": "WARNING",
             }
             os.environ.update(env)
+            configure_logs(get_settings())
             processes = Processes({**os.environ}, logs)
             try:
                 yield Bench(folder=folder, postgres=postgres.server, redis=redis, env=env, processes=processes)

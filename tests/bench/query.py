@@ -5,18 +5,14 @@ from datetime import UTC, datetime
 
 import httpx
 
-from shared import jobs
 from shared.artifact_stores import open_store
-from shared.contracts import JobState
-from shared.db.pool import get_database
 from shared.pipelines.router.sample import write_jsonl
-from shared.registry import get_step
 from shared.settings import get_settings
 from tests.bench.harness import ROUNDS, Bench
 from tests.bench.load import Measured, load, post
+from tests.bench.steps import finish
 from tests.bench.submit import start_api, start_bare
 from tests.support.waiting import wait_until
-from workers.unit import run_job
 
 _QUERY = "Compare the two approaches and prove which of them needs fewer steps when n = 12, and say why."
 _ROWS = 3000
@@ -61,25 +57,8 @@ def _promote_a_model(bench: Bench) -> None:
     write_jsonl(source / "sample.jsonl", rows=_ROWS, seed=1, now=datetime.now(UTC))
     settings = get_settings()
     upload = open_store(settings.artifacts(), settings).put_folder("upload", source, {})
-    _finish("router.import", upload=upload, format="jsonl")
-    _finish("router.retrain")
-
-
-def _finish(kind: str, **params: str) -> None:
-    step, database = get_step(kind), get_database()
-    new = jobs.new_job(step, step.params.model_validate(params), actor="bench")
-    with database.transaction() as conn:
-        jobs.submit(conn, [new])
-    while True:
-        with database.reading() as conn:
-            job = jobs.get(conn, new.id)
-            due = conn.execute("SELECT id FROM jobs WHERE state = 'queued' AND run_at <= now() AND kind ^@ 'router.'")
-            waiting = [job_id for (job_id,) in due]
-        if job.is_final:
-            assert job.state is JobState.SUCCEEDED, job.error
-            return
-        for each in waiting:
-            run_job(each)
+    finish("router.import", upload=upload, format="jsonl")
+    finish("router.retrain")
 
 
 def _await_model(client: httpx.Client) -> None:

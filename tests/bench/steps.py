@@ -1,0 +1,44 @@
+"""Runs the product's own steps in this process: ``python -m tests.bench.steps KIND [NAME=VALUE ...]`` in a fresh one.
+
+Run so, it prints the peak memory in MiB: all of the process, and how much the step added to it.
+"""
+
+import json
+import sys
+
+from shared import jobs
+from shared.contracts import JobState
+from shared.db.pool import get_database
+from shared.registry import get_step
+from workers.unit import run_job
+
+
+def finish(kind: str, **params: str) -> None:
+    """Submit a job and run whatever is due of its pipeline until it has succeeded."""
+    step, database = get_step(kind), get_database()
+    new = jobs.new_job(step, step.params.model_validate(params), actor="bench")
+    with database.transaction() as conn:
+        jobs.submit(conn, [new])
+    due = f"SELECT id FROM jobs WHERE state = 'queued' AND run_at <= now() AND kind ^@ '{step.pipeline}.'"
+    while True:
+        with database.reading() as conn:
+            job = jobs.get(conn, new.id)
+            waiting = [job_id for (job_id,) in conn.execute(due)]
+        if job.is_final:
+            assert job.state is JobState.SUCCEEDED, job.error
+            return
+        for each in waiting:
+            run_job(each)
+
+
+def _resident(peak: bool) -> float:
+    with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123  (no file in truth)
+        status = dict(line.split(":", 1) for line in file)
+    return int(status["VmHWM" if peak else "VmRSS"].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    get_step(sys.argv[1])
+    before = _resident(peak=False)
+    finish(sys.argv[1], **dict(pair.split("=", 1) for pair in sys.argv[2:]))
+    print(json.dumps([_resident(peak=True), _resident(peak=True) - before]))
