@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -15,8 +16,12 @@ def dumps(value: Any) -> bytes:
     """Encode plain values; anything else as its text."""
     try:
         return orjson.dumps(value, default=str, option=_OPTIONS)
-    except orjson.JSONEncodeError:  # half a surrogate pair, which JSON can only say by its escape
-        return json.dumps(value, default=str).encode()
+    except orjson.JSONEncodeError:  # numbers over 64 bits, and half a surrogate pair: rare, and JSON has words for them
+        return json.dumps(value, default=_text, separators=(",", ":")).encode()
+
+
+def _text(value: Any) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

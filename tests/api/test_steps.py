@@ -30,6 +30,13 @@ def test_a_submit_is_accepted_and_shows_the_job_as_it_lies_in_the_ledger(client:
     assert job["created_at"].endswith("Z")
 
 
+@pytest.mark.parametrize("value", [2**40, 2**80, -(2**63)])
+def test_numbers_of_any_size_come_back_as_they_were(client: httpx.Client, value: int) -> None:
+    job = client.post("/v1/probe/noop", json={"value": value}).json()
+    assert job["params"] == {"value": value}
+    assert client.get(job["links"]["self"]).json() == job
+
+
 def test_no_body_means_the_defaults(client: httpx.Client) -> None:
     assert client.post("/v1/probe/noop").json()["params"] == {"value": 0}
 
