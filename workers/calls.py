@@ -191,6 +191,7 @@ class Caller:
                 continue
             if item is not None:
                 self._receive(orjson.loads(item[1]))
+                await asyncio.sleep(0)  # who got an answer goes first; then the next one is listened for
 
     def _receive(self, reply: dict[str, Any]) -> None:
         batch = self._close(reply["id"])

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import redis
 import redis.asyncio
+from hiredis import pack_command
 
 _CONNECT_S: Final = 1.0
 
@@ -29,7 +30,7 @@ class RedisLine:
         connection = self._connection
         with self._lock:
             try:
-                connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                connection.send_packed_command(_packed(commands), check_health=False)
                 return [connection.read_response() for _ in commands]
             except BaseException:
                 connection.disconnect()  # what it still owes must not be taken for the next answer
@@ -51,7 +52,7 @@ class AsyncRedisLine:
         connection = self._connection
         async with asyncio.timeout(self._timeout_s), self._lock:
             try:
-                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                await connection.send_packed_command(_packed(commands), check_health=False)
                 return [await connection.read_response() for _ in commands]
             except BaseException:
                 await connection.disconnect(nowait=True)
@@ -60,3 +61,9 @@ class AsyncRedisLine:
     async def aclose(self) -> None:
         """Close the connection."""
         await self._connection.disconnect()
+
+
+def _packed(commands: tuple[Command, ...]) -> list[bytes]:
+    """Return all commands as one piece: redis-py sends each piece by itself."""
+    packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # any tuple will do
+    return [b"".join(packed)]
