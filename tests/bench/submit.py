@@ -1,5 +1,7 @@
 """Durable submits over bare endpoints: one INSERT a request, validation alone, and the usual INSERT and ``delay()``."""
 
+from functools import partial
+
 from shared.contracts import Queue, Scope
 from shared.db.pool import get_database
 from shared.keys import create_key
@@ -22,16 +24,16 @@ def run(bench: Bench) -> None:
     for clients, over_insert in ((1, "≥ 1"), (32, "≥ 1.5"), (128, "≥ 2")):
         bench.compare(
             f"durable submits, {clients} clients, over one INSERT a request",
-            lambda n=clients: _rate(ours.port, mine, n), lambda n=clients: _rate(bare, insert, n), over_insert,
-        )  # type: ignore[misc]  # fmt: skip
+            partial(_rate, ours.port, mine, clients), partial(_rate, bare, insert, clients), over_insert,
+        )  # fmt: skip
     for clients in (32, 128):
         bench.compare(
             f"durable submits, {clients} clients, over validation alone",
-            lambda n=clients: _rate(ours.port, mine, n), lambda n=clients: _rate(bare, validate, n), "≥ 0.6",
-        )  # type: ignore[misc]  # fmt: skip
+            partial(_rate, ours.port, mine, clients), partial(_rate, bare, validate, clients), "≥ 0.6",
+        )  # fmt: skip
     bench.compare(
         "durable submits, 32 clients, over INSERT and delay() in a thread",
-        lambda: _rate(ours.port, mine, 32), lambda: _rate(bare, usual, 32), "≥ 5",
+        partial(_rate, ours.port, mine, 32), partial(_rate, bare, usual, 32), "≥ 5",
     )  # fmt: skip
     _with_redis_frozen(bench, ours.port, mine)
 
