@@ -14,16 +14,16 @@ from workers.unit import run_job
 
 
 def finish(kind: str, **params: str) -> None:
-    """Submit a job and run whatever is due of its pipeline until it has succeeded."""
+    """Submit a job and run it, and a flow's steps, until it has succeeded."""
     step, database = get_step(kind), get_database()
     new = jobs.new_job(step, step.params.model_validate(params), actor="bench")
     with database.transaction() as conn:
         jobs.submit(conn, [new])
-    due = f"SELECT id FROM jobs WHERE state = 'queued' AND run_at <= now() AND kind ^@ '{step.pipeline}.'"
+    due = "SELECT id FROM jobs WHERE state = 'queued' AND run_at <= now() AND %s IN (id, parent_id)"
     while True:
         with database.reading() as conn:
             job = jobs.get(conn, new.id)
-            waiting = [job_id for (job_id,) in conn.execute(due)]
+            waiting = [job_id for (job_id,) in conn.execute(due, [new.id])]
         if job.is_final:
             assert job.state is JobState.SUCCEEDED, job.error
             return
