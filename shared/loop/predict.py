@@ -116,8 +116,7 @@ class Predictor:
             log.exception("active models unknown: what serves goes on")
 
     def _refresh(self) -> None:
-        with self._database.reading() as conn:
-            models = active_models(conn)
+        models = self._database.read(active_models)
         active = {(m.pipeline, m.surface): m for m in models if m.pipeline in self._pipelines}
         for surface in self._serving.keys() - active.keys():
             del self._serving[surface]  # deactivated: the fallback answers
