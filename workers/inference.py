@@ -16,7 +16,6 @@ from celery.worker.request import Request
 from shared.artifact_stores import open_store
 from shared.contracts import Queue
 from shared.db.pool import get_database
-from shared.errors import TuneyardError
 from shared.loop.model_files import ModelFiles
 from shared.loop.predict import Predictor
 from shared.registry import pipelines
@@ -40,9 +39,9 @@ def answer_batch(pipeline_name: str, batch_id: str) -> None:
     batch = orjson.loads(payload)
     try:
         answers = _predictor(os.getpid()).answer(pipeline_name, batch["surface"], batch["inputs"])
-    except TuneyardError:
-        log.exception("batch refused", pipeline=pipeline_name, call=batch_id)
-        answers = None  # the front falls back at once
+    except Exception:
+        log.exception("batch not answered", pipeline=pipeline_name, call=batch_id)
+        answers = None  # the front falls back at once, instead of waiting for what will not come
     reply = orjson.dumps({"id": batch_id, "answers": answers})
     line.run(("RPUSH", batch["reply_to"], reply), ("EXPIRE", batch["reply_to"], _REPLY_LIVES_S))
 
