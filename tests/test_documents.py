@@ -19,6 +19,7 @@ from shared.settings import Settings
 from shared.stack.process import ChildProcess
 from tests.support.documents import WRITTEN, anchors, commands, links, requests, shell_blocks
 from tests.support.processes import ROOT, ApiServer
+from tests.support.waiting import wait_until
 
 NAMES = [path.relative_to(ROOT).as_posix() for path in WRITTEN]
 Worker = Callable[..., ChildProcess]
@@ -37,6 +38,8 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_commands_exist(document: Path) -> None:
     root: Any = typer.main.get_command(cli)
     for words in commands(document):
+        if words[0] == "priority":  # the pipeline that docs/adding-a-pipeline.md builds: see its own test
+            continue
         command, parent = root, typer.Context(root)
         for word in words:
             if not hasattr(command, "get_command") or word.isupper() or word in {"[OPTIONS]", "…"}:
@@ -71,6 +74,8 @@ def shell(
     env = environment | {
         "TUNEYARD_URL": server.url,
         "TUNEYARD_KEY": server.key,
+        "auth": f"Authorization: Bearer {server.key}",
+        "json": "Content-Type: application/json",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     prelude = """
@@ -78,12 +83,10 @@ def shell(
         tuneyard() { [ "$1" = env ] || command tuneyard "$@"; }
         export PS4='$ '; set -euxo pipefail
     """
-    begin = [*("auth", f"Authorization: Bearer {server.key}"), *("json", "Content-Type: application/json")]
 
     def run(block: str) -> None:
         with server.client() as client:
-            ids = _ids(client)
-        given = env | dict(zip(begin[::2], begin[1::2], strict=True)) | ids
+            given = wait_until(lambda: _with_ids(env, client, block))
         done = subprocess.run(
             ["bash", "-c", prelude + block], cwd=folder, env=given, capture_output=True, text=True, check=False
         )
@@ -92,19 +95,24 @@ def shell(
     return run
 
 
-def _ids(client: httpx.Client) -> dict[str, str]:
-    def first(path: str, which: int = 0, **query: str) -> str:
-        items = client.get(path, params=query).json()["items"]
-        return str(items[which]["id"]) if len(items) > which else "none"
-
-    return {
-        "job": first("/v1/jobs", kind="router.freeze"),
-        "flow": first("/v1/jobs", kind="router.retrain"),
-        "model": first("/v1/models", state="active"),
-        "dataset": first("/v1/datasets"),
-        "other": first("/v1/datasets", which=1),
-        "query": first("/v1/predictions"),
+def _with_ids(env: dict[str, str], client: httpx.Client, block: str) -> dict[str, str] | None:
+    """Add an id for each variable that the block takes as given; None: there is none yet (answers come in bulk)."""
+    lists: dict[str, tuple[str, int, dict[str, str]]] = {
+        "job": ("/v1/jobs", 0, {"kind": "router.freeze"}),
+        "flow": ("/v1/jobs", 0, {"kind": "router.retrain"}),
+        "model": ("/v1/models", 0, {"state": "active"}),
+        "dataset": ("/v1/datasets", 0, {}),
+        "other": ("/v1/datasets", 1, {}),
+        "query": ("/v1/predictions", 0, {}),
     }
+    found = dict(env)
+    for name, (path, which, query) in lists.items():
+        if f"${name}" in block and f"{name}=" not in block:
+            items = client.get(path, params=query).json()["items"]
+            if len(items) <= which:
+                return None
+            found[name] = str(items[which]["id"])
+    return found
 
 
 @pytest.mark.timeout(300)  # two retrainings, on however busy a machine
