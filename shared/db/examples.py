@@ -17,23 +17,14 @@ from shared.splits import test_bound
 _BLOCK: Final = 256 * 1024  # fits the processor's cache: it is joined, hashed and written while it is there
 _BRACE: Final = ord("{")
 
-# "split" comes last: the end of a line tells it without parsing. `line IS NOT NULL` says that no column is. The order
-# is asked for outside, so that several processes of the server may make JSON and hashes before the rows are merged.
+# "split" comes last: the end of a line tells it without parsing. `line IS NOT NULL` says that no column is.
 _LINES: Final = sql.SQL("""
 SELECT CASE WHEN line IS NOT NULL THEN row_to_json(line) END FROM (
     SELECT id, "group", input, label, at,
         CASE WHEN sha256(convert_to({seed} || "group", 'UTF8')) < {bound}::bytea THEN 'test' ELSE 'train' END AS split
-    FROM {source} WHERE surface = {surface}
-) AS line ORDER BY id COLLATE "C"
+    FROM {source} WHERE surface = {surface} ORDER BY id COLLATE "C"
+) AS line
 """)
-
-# Equal rows give equal bytes, whatever the server's zone. As for the plan: rows are imported in the order of their ids,
-# so the index finds them side by side and nothing need be sorted; and they are worth sending from one process of the
-# server to another. The planner believes neither, since it does not know the order nor what JSON and a hash cost.
-_SETTINGS: Final = (
-    "SELECT set_config('timezone', 'UTC', true), set_config('enable_sort', 'off', true),"
-    " set_config('parallel_tuple_cost', '0', true), set_config('max_parallel_workers_per_gather', '2', true)"
-)
 
 # The text format would double the backslashes of JSON. CSV with a quote that JSON text never holds leaves it alone.
 _COPY: Final = sql.SQL("COPY ({lines}) TO STDOUT (FORMAT csv, QUOTE {quote}, DELIMITER {delimiter}, ENCODING 'UTF8')")
@@ -56,7 +47,7 @@ def export(conn: Connection, source: str, surface: str, policy: SplitPolicy) -> 
         lines=_lines(source, surface, policy), quote=sql.Literal("\x01"), delimiter=sql.Literal("\x02")
     )
     with conn.cursor() as cursor:
-        cursor.execute(_SETTINGS)
+        cursor.execute("SET LOCAL timezone TO 'UTC'")  # equal rows give equal bytes, whatever the server's zone
         yield from _blocks(cursor, statement, source)
 
 
