@@ -4,6 +4,11 @@ A call is no job: nothing of it is worth a ledger row. Concurrent calls travel t
 under the batch's id until its deadline, the Celery message carries the id alone, and the worker pushes the answers to
 this front's own list. A lone call is sent at once; while batches are out, calls gather for the next one.
 
+Celery's way from message to task takes longer than a prediction. So a worker that has just answered stays for a moment
+and listens to a plain list of ids, and a front that has just got an answer sends the next id to that list alone; the
+Celery message follows when no answer does. Whoever takes the payload (GETDEL) has the batch, so an id that comes both
+ways is answered once.
+
 When an answer does not come in time, the pipeline's fallback answers, and its line is *down*: until an empty batch has
 made the whole way through queue and worker and back, further calls get the fallback at once instead of waiting too.
 """
@@ -26,16 +31,20 @@ from shared.loop.predict import Answered, fallback_answer
 from shared.pipeline import Pipeline
 from workers.app import KEY_PREFIX
 from workers.dispatch import WakeUp, job_envelope, queue_key
-from workers.redis_line import AsyncRedisLine
+from workers.redis_line import AsyncRedisLine, Command
 
 log = structlog.get_logger()
 
 CALL_KEY: Final = KEY_PREFIX + "call:"
 REPLY_KEY: Final = KEY_PREFIX + "reply:"
+NEXT_KEY: Final = KEY_PREFIX + "calls"  # the list of ids that workers listen to while they stay
+STAY_S: Final = 0.02  # how long a worker that has answered listens for more
 
 _MAX_BATCH: Final = 256
 _MAX_OUT: Final = 16  # batches of one line, for as many workers
 _GATHER_S: Final = 0.005  # how long calls gather while a batch is out: larger batches cost each call less
+_SURE_S: Final = STAY_S / 2  # how long after an answer a front counts on somebody who listens
+_NUDGE_S: Final = STAY_S  # after which it sends the Celery message all the same
 _LISTEN_S: Final = 1
 _PROBE_PAUSE_S: Final = 1.0
 
@@ -53,8 +62,9 @@ class _Batch:
     id: str
     line: "_Line"
     calls: Sequence[_Call]
-    envelope: str
-    timer: asyncio.TimerHandle | None = None
+    deadline: float
+    message: str = ""  # what Celery gets, once it was sent
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
     answered: asyncio.Future[bool] | None = None  # of a probe: whether the way is free
 
 
@@ -81,6 +91,7 @@ class Caller:
         self._lines: dict[tuple[str, str], _Line] = {}
         self._out: dict[str, _Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._heard_until = 0.0  # until then a worker listens, as far as its last answer tells
         self._stopping = False
 
     async def start(self) -> None:
@@ -142,29 +153,38 @@ class Caller:
             self._send(line, calls, calls[0].deadline)
 
     def _send(self, line: _Line, calls: Sequence[_Call], deadline: float) -> _Batch:
-        batch_id = new_id(CALL)
-        wake = WakeUp(batch_id, f"{line.pipeline.name}.predict", Queue.INFERENCE.value)
-        batch = _Batch(batch_id, line, calls, job_envelope(wake))
-        batch.timer = asyncio.get_running_loop().call_at(deadline, self._expire, batch)
-        self._out[batch_id] = batch
+        loop = asyncio.get_running_loop()
+        batch = _Batch(new_id(CALL), line, calls, deadline)
+        batch.timers.append(loop.call_at(deadline, self._expire, batch))
+        self._out[batch.id] = batch
         line.out += 1
-        self._spawn(self._push(batch, deadline))
+        commands = [self._payload(batch), ("RPUSH", NEXT_KEY, batch.id)]
+        if loop.time() < self._heard_until:
+            batch.timers.append(loop.call_later(_NUDGE_S, self._nudge, batch))
+        else:
+            commands.append(_message(batch))
+        self._spawn(self._push(batch, *commands))
         return batch
 
-    async def _push(self, batch: _Batch, deadline: float) -> None:
+    def _nudge(self, batch: _Batch) -> None:
+        """Send the Celery message of a batch that nobody has answered yet: perhaps nobody was listening."""
+        self._spawn(self._push(batch, _message(batch)))
+
+    def _payload(self, batch: _Batch) -> Command:
         payload = {
             "reply_to": self._reply_key,
+            "pipeline": batch.line.pipeline.name,
             "surface": batch.line.surface,
             "inputs": [c.raw for c in batch.calls],
         }
         # The deadline is kept by Redis's clock alone, so the clocks of hosts may differ: a worker that comes late finds
         # no payload.
-        left_ms = max(1, int((deadline - asyncio.get_running_loop().time()) * 1000))
+        left_ms = max(1, int((batch.deadline - asyncio.get_running_loop().time()) * 1000))
+        return ("SET", CALL_KEY + batch.id, orjson.dumps(payload), "PX", left_ms)
+
+    async def _push(self, batch: _Batch, *commands: Command) -> None:
         try:
-            await self._sender.run(
-                ("SET", CALL_KEY + batch.id, orjson.dumps(payload), "PX", left_ms),
-                ("LPUSH", queue_key(Queue.INFERENCE.value), batch.envelope),
-            )
+            await self._sender.run(*commands)
         except (RedisError, OSError) as error:
             self._lose(batch, type(error).__name__)
 
@@ -174,9 +194,10 @@ class Caller:
 
     async def _withdraw(self, batch: _Batch) -> None:
         """Take back a message that nobody took, so that none pile up while no worker runs."""
+        queue = queue_key(Queue.INFERENCE.value)
         with contextlib.suppress(RedisError, OSError):
             await self._sender.run(
-                ("DEL", CALL_KEY + batch.id), ("LREM", queue_key(Queue.INFERENCE.value), 0, batch.envelope)
+                ("DEL", CALL_KEY + batch.id), ("LREM", NEXT_KEY, 0, batch.id), ("LREM", queue, 0, batch.message)
             )
 
     # --- back -------------------------------------------------------------------------------------------------------
@@ -194,6 +215,7 @@ class Caller:
                 await asyncio.sleep(0)  # who got an answer goes first; then the next one is listened for
 
     def _receive(self, reply: dict[str, Any]) -> None:
+        self._heard_until = asyncio.get_running_loop().time() + _SURE_S if reply["stays"] else 0.0
         batch = self._close(reply["id"])
         if batch is None:
             return  # came too late: its calls have their answers
@@ -211,8 +233,8 @@ class Caller:
         batch = self._out.pop(batch_id, None)
         if batch is None:
             return None
-        if batch.timer is not None:
-            batch.timer.cancel()
+        for timer in batch.timers:
+            timer.cancel()
         batch.line.out -= 1
         self._flush_soon(batch.line)
         return batch
@@ -255,6 +277,13 @@ class Caller:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
+
+
+def _message(batch: _Batch) -> Command:
+    """Return the command that sends a batch's Celery message."""
+    wake = WakeUp(batch.id, f"{batch.line.pipeline.name}.predict", Queue.INFERENCE.value)
+    batch.message = job_envelope(wake)
+    return ("LPUSH", queue_key(wake.queue), batch.message)
 
 
 def _close_down(line: _Line) -> None:

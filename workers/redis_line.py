@@ -14,7 +14,7 @@ from hiredis import pack_command
 
 _CONNECT_S: Final = 1.0
 
-Command = tuple[str | bytes | int, ...]
+Command = tuple[str | bytes | float, ...]
 
 
 class RedisLine:
