@@ -42,25 +42,38 @@ def succeed(conn: Connection, job: Job, done: Done) -> list[Job]:
 
 
 def start(conn: Connection, job: Job) -> list[Job]:
-    """Let a claimed flow write its first step, or end at once. Returns the jobs to wake up after the commit."""
+    """Let a claimed flow write its first step, or the one after those already done if it was retried.
+
+    Returns the jobs to wake up after the commit. Raises ConflictError when that step is under way elsewhere.
+    """
     step = get_step(job.kind)
     if step.flow is None:
         raise TypeError(f"{job.kind} is not a flow")
-    decision = step.flow(step.params.model_validate(job.params), ())
+    steps = rows.children(conn, job.id)
+    if any(not s.is_final for s in steps):  # retried while a step still runs: its end will decide
+        _wait_for_children(conn, job, f"waits for {steps[-1].kind}")
+        return []
+    decision = step.flow(step.params.model_validate(job.params), _done(steps))
     if isinstance(decision, Done):
         return succeed(conn, job, decision)
-    if attempts.wait(conn, job.id, job.attempt, after=None, reason=f"waits for {decision.kind}") is None:
+    _wait_for_children(conn, job, f"waits for {decision.kind}")
+    return [_write_child(conn, job, decision, len(steps))]
+
+
+def _wait_for_children(conn: Connection, job: Job, reason: str) -> None:
+    if attempts.wait(conn, job.id, job.attempt, after=None, reason=reason) is None:
         raise _lease_lost(job)
-    return [_write_child(conn, job, decision, 0)]
+
+
+def _done(steps: Sequence[Job]) -> list[StepDone]:
+    return [StepDone(kind=s.kind, job_id=s.id, result=s.result or {}) for s in steps]
 
 
 def _advance(conn: Connection, parent_id: str) -> list[Job]:
     parent = jobs.get(conn, parent_id)
     if parent.state is not JobState.WAITING:  # cancelled meanwhile: the step's own result stands, the flow stays ended
         return []
-    steps = rows.children(conn, parent_id)
-    done = [StepDone(kind=s.kind, job_id=s.id, result=s.result or {}) for s in steps]
-    return _decide(conn, parent, done)
+    return _decide(conn, parent, _done(rows.children(conn, parent_id)))
 
 
 def _decide(conn: Connection, parent: Job, done: Sequence[StepDone]) -> list[Job]:

@@ -106,11 +106,15 @@ class Attempt:
         if now - self._reported_at < _REPORT_EVERY_S and fraction < 1:
             return
         self._reported_at = now
-        with self._database.transaction() as conn:
-            row = attempts.report(
-                conn, self.job_id, self.attempt,
-                fraction=min(max(fraction, 0.0), 1.0), message=message, counters=dict(counters), lease=self._lease,
-            )  # fmt: skip
+        try:
+            with self._database.transaction() as conn:
+                row = attempts.report(
+                    conn, self.job_id, self.attempt,
+                    fraction=min(max(fraction, 0.0), 1.0), message=message, counters=dict(counters), lease=self._lease,
+                )  # fmt: skip
+        except UnavailableError as error:  # hours of training do not end because progress cannot be shown
+            log.warning("could not report progress", reason=error.message)
+            return
         self._note(None if row is None else row.cancel_requested)
         self.check()
 

@@ -222,6 +222,36 @@ def test_a_failed_step_fails_its_flow_and_retrying_the_flow_resumes_there(databa
         assert jobs.get(conn, flow_id).result == {"value": 5}
 
 
+def test_a_retried_flow_goes_on_after_the_steps_that_are_done(database: Database) -> None:
+    with database.transaction() as conn:
+        flow_id = _submit(conn, "probe.alone-chain")
+        (first,) = flows.start(conn, _claim(conn, flow_id))
+        in_the_way = _submit(conn, "probe.alone")
+        assert flows.succeed(conn, _claim(conn, first.id), Done(result=probe.Number())) == []
+        flow = jobs.get(conn, flow_id)
+        assert flow.state is JobState.FAILED
+        assert flow.error is not None
+        assert in_the_way in flow.error["message"]
+        jobs.cancel(conn, in_the_way, "tester")
+        assert [j.id for j in jobs.retry(conn, flow_id, "tester")] == [flow_id]
+        (second,) = flows.start(conn, _claim(conn, flow_id))
+        assert (second.kind, second.position) == ("probe.alone", 1)
+        flows.succeed(conn, _claim(conn, second.id), Done(result=probe.Number(value=3)))
+        assert jobs.get(conn, flow_id).result == {"value": 3}
+
+
+def test_a_flow_retried_while_its_step_still_runs_waits_for_it(database: Database) -> None:
+    with database.transaction() as conn:
+        flow_id = _submit(conn, "probe.chain")
+        (step,) = flows.start(conn, _claim(conn, flow_id))
+        running = _claim(conn, step.id)
+        jobs.cancel(conn, flow_id, "tester")
+        jobs.retry(conn, flow_id, "tester")
+        assert flows.start(conn, _claim(conn, flow_id)) == []
+        (second,) = flows.succeed(conn, running, Done(result=probe.Number()))
+        assert second.position == 1
+
+
 def test_cancelling_a_flow_cancels_its_step_and_the_other_way_round(database: Database) -> None:
     with database.transaction() as conn:
         for cancel_step in (False, True):

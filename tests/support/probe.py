@@ -32,6 +32,7 @@ from shared.pipeline import (
 )
 
 EFFECTS = "CREATE TABLE IF NOT EXISTS probe_effects (job_id text, attempt integer)"
+_ALONE = ("probe.effectful", "probe.alone")
 QUICK_RETRY = RetryPolicy(max_attempts=3, base=timedelta(milliseconds=50), factor=1)
 
 
@@ -118,6 +119,13 @@ def _chain(params: Number, done: Sequence[StepDone]) -> Next | Done:
     return Done(result=Number(value=sum(step.result["value"] for step in done)))
 
 
+def _alone_chain(params: Number, done: Sequence[StepDone]) -> Next | Done:
+    """Do one step that anybody may do, then one that must be alone."""
+    if len(done) < len(_ALONE):
+        return Next(kind=_ALONE[len(done)], params=params)
+    return Done(result=Number(value=done[-1].result["value"]))
+
+
 def _broken_chain(params: Number, done: Sequence[StepDone]) -> Next | Done:
     return Next(kind="probe.effectful" if not done else "probe.refuse", params=Number() if not done else Nothing())
 
@@ -141,6 +149,7 @@ STEPS = (
     _step("alone", Number, _noop, unique_key=lambda _: "probe.alone"),
     _step("sweepable", Number, _noop, queue=Queue.FINETUNE),
     _step("chain", Number, flow=_chain),
+    _step("alone-chain", Number, flow=_alone_chain),
     _step("broken-chain", Number, flow=_broken_chain),
 )
 
