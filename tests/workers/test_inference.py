@@ -85,7 +85,7 @@ def calling(url: str, timeout_s: float = TIMEOUT_S) -> Iterator[Front]:
 
 
 def pushed(own_redis: RedisProcess) -> int:
-    """Count the messages that were ever pushed, answers included."""
+    """Count the Celery messages that were ever sent."""
     with redis.Redis.from_url(own_redis.url) as client:
         stats = client.info("commandstats")
     return int(stats.get("cmdstat_lpush", {}).get("calls", 0))
@@ -130,6 +130,37 @@ def test_a_promotion_reaches_all_workers_within_two_seconds_without_a_failed_cal
             client.result()
     assert {a.path for a in answers} == {AnswerPath.MODEL}
     assert {a.model_version for a in answers} == {"one", "two"}
+
+
+def test_calls_in_a_row_seldom_need_celery(own_redis: RedisProcess, promote: Promote, worker: StartWorker) -> None:
+    promote("one")
+    worker("inference")
+    with calling(own_redis.url) as front:
+        before = pushed(own_redis)
+        assert {front.ask().path for _ in range(200)} == {AnswerPath.MODEL}
+        assert pushed(own_redis) - before < 100
+
+
+def test_a_busy_front_keeps_no_other_waiting_and_the_worker_stops_when_told_to(
+    own_redis: RedisProcess, promote: Promote, worker: StartWorker
+) -> None:
+    promote("one")
+    serving = worker("inference")
+    done = threading.Event()
+    with calling(own_redis.url) as busy, calling(own_redis.url, timeout_s=0.5) as late, ThreadPoolExecutor() as clients:
+
+        def keep_asking() -> None:
+            while not done.is_set():
+                busy.ask()
+
+        asking = clients.submit(keep_asking)
+        try:
+            wait_until(lambda: pushed(own_redis) > 0)
+            assert late.ask().path is AnswerPath.MODEL
+            assert serving.stop() == 0
+        finally:
+            done.set()
+        asking.result()
 
 
 def test_while_redis_is_frozen_calls_get_the_fallback_and_afterwards_the_model(
