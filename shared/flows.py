@@ -50,19 +50,31 @@ def start(conn: Connection, job: Job) -> list[Job]:
     if step.flow is None:
         raise TypeError(f"{job.kind} is not a flow")
     steps = rows.children(conn, job.id)
-    if any(not s.is_final for s in steps):  # retried while a step still runs: its end will decide
-        _wait_for_children(conn, job, f"waits for {steps[-1].kind}")
-        return []
+    last = steps[-1] if steps else None
+    if last and last.state is not JobState.SUCCEEDED:
+        return _resume(conn, job, last)
     decision = step.flow(step.params.model_validate(job.params), _done(steps))
     if isinstance(decision, Done):
         return succeed(conn, job, decision)
-    _wait_for_children(conn, job, f"waits for {decision.kind}")
+    if _wait_for(conn, job, decision.kind).is_final:
+        return []
     return [_write_child(conn, job, decision, len(steps))]
 
 
-def _wait_for_children(conn: Connection, job: Job, reason: str) -> None:
-    if attempts.wait(conn, job.id, job.attempt, after=None, reason=reason) is None:
+def _resume(conn: Connection, job: Job, last: Job) -> list[Job]:
+    """Go on with a step that has not succeeded: if it still runs its end will decide, else it is made again."""
+    if _wait_for(conn, job, last.kind).is_final or not last.is_final:
+        return []
+    revived = rows.revive(conn, last.id, state=JobState.QUEUED, text=f"retried with {job.id}")
+    return [revived] if revived else []
+
+
+def _wait_for(conn: Connection, job: Job, kind: str) -> Job:
+    """Let a flow wait for its step. Returns it as it is then: cancelled, if that was asked for while it ran."""
+    rested = attempts.wait(conn, job.id, job.attempt, after=None, reason=f"waits for {kind}")
+    if rested is None:
         raise _lease_lost(job)
+    return jobs.heed_cancel(conn, rested) or rested
 
 
 def _done(steps: Sequence[Job]) -> list[StepDone]:

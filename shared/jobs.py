@@ -153,6 +153,13 @@ def cancel(conn: Connection, job_id: str, actor: str) -> Job:
     return changed
 
 
+def heed_cancel(conn: Connection, rested: Job | None) -> Job | None:
+    """Cancel a job that has just come to rest if that was asked for while it ran; nobody would look again."""
+    if rested is None or not rested.cancel_requested:
+        return rested
+    return cancel(conn, rested.id, "a request made while it ran")
+
+
 def end_parents(conn: Connection, job: Job, state: JobState, text: str, error: JsonObject | None = None) -> None:
     """End the flows above a job that failed or was cancelled, in the same way."""
     while job.parent_id:

@@ -130,7 +130,7 @@ def _record_outcome(
 ) -> list[Job]:
     if isinstance(outcome, Wait):
         waits = outcome
-        _record(database, lambda conn: attempts.wait(conn, job.id, job.attempt, after=waits.after, reason=waits.reason))
+        _record(database, partial(_wait, job=job, waits=waits))
         log.info("waiting", reason=outcome.reason)
         return []
     done = outcome
@@ -173,7 +173,8 @@ def _record_failure(database: Database, job: Job, error: Exception) -> None:
             jobs.fail(conn, job, described)
         else:
             text = f"{described['message']} (tried again in {delay.total_seconds():.0f} s)"
-            attempts.requeue(conn, job.id, job.attempt, event="retry", text=text, after=delay, error=described)
+            rested = attempts.requeue(conn, job.id, job.attempt, event="retry", text=text, after=delay, error=described)
+            jobs.heed_cancel(conn, rested)
 
     _record(database, write)
 
@@ -200,6 +201,12 @@ def _cancelled(conn: Connection, job: Job) -> None:
 
 
 def _give_back(conn: Connection, job: Job) -> None:
-    attempts.requeue(
+    rested = attempts.requeue(
         conn, job.id, job.attempt, event="queued", text="the worker was stopped", after=timedelta(0), error=None
     )
+    jobs.heed_cancel(conn, rested)
+
+
+def _wait(conn: Connection, job: Job, waits: Wait) -> None:
+    rested = attempts.wait(conn, job.id, job.attempt, after=waits.after, reason=waits.reason)
+    jobs.heed_cancel(conn, rested)

@@ -252,6 +252,28 @@ def test_a_flow_retried_while_its_step_still_runs_waits_for_it(database: Databas
         assert second.position == 1
 
 
+def test_a_flow_retried_before_its_step_heeded_the_cancel_makes_that_step_again(database: Database) -> None:
+    with database.transaction() as conn:
+        flow_id = _submit(conn, "probe.chain")
+        (step,) = flows.start(conn, _claim(conn, flow_id))
+        running = _claim(conn, step.id)
+        jobs.cancel(conn, flow_id, "tester")
+        jobs.retry(conn, flow_id, "tester")
+        attempts.end(conn, step.id, running.attempt, state=JobState.CANCELLED, text="")
+        assert [j.id for j in flows.start(conn, _claim(conn, flow_id))] == [step.id]
+        assert jobs.get(conn, step.id).state is JobState.QUEUED
+
+
+def test_a_cancel_that_came_while_a_job_ran_is_heeded_when_it_rests(database: Database) -> None:
+    with database.transaction() as conn:
+        flow_id = _submit(conn, "probe.chain")
+        flow = _claim(conn, flow_id)
+        jobs.cancel(conn, flow_id, "tester")
+        assert flows.start(conn, flow) == []
+        assert jobs.get(conn, flow_id).state is JobState.CANCELLED
+        assert rows.children(conn, flow_id) == []
+
+
 def test_cancelling_a_flow_cancels_its_step_and_the_other_way_round(database: Database) -> None:
     with database.transaction() as conn:
         for cancel_step in (False, True):
