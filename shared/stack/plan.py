@@ -78,6 +78,7 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
         "FLOWER_ADDRESS": LOOPBACK,
         "FLOWER_PORT": str(flower_port),
         "FLOWER_BASIC_AUTH": flower_login(secrets),
+        "FLOWER_READ_ONLY": "true",  # it watches; who wants to cancel a job asks the API, which knows who asks
     }
     keys = Keys(home, exports["DATABASE_URL"])
     table = (
