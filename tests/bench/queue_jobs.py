@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from shared import jobs
 from shared.contracts import Queue
@@ -28,8 +29,8 @@ def run(bench: Bench) -> None:
         lambda: _jobs_per_second(database), _bare_per_second, "≥ 0.85",
     )  # fmt: skip
     bench.compare(
-        "idle latency, submit to end, over a bare Celery task (p50)",
-        lambda: _median_ms(lambda: _one_job(database)), lambda: _median_ms(_one_bare), "≤ 1.3", unit=" ms",
+        "idle latency, submit to start, over a bare Celery task (p50)",
+        lambda: _median_ms(lambda: _job_start(database)), lambda: _median_ms(_bare_start), "≤ 1.3", unit=" ms",
     )  # fmt: skip
     bench.compare("sending wake-ups over delay() in a loop", _sends_per_second, _delays_per_second, "≥ 20")
 
@@ -40,7 +41,7 @@ def _new(count: int) -> list[jobs.NewJob]:
 
 
 def _submit(database: Database, new: list[jobs.NewJob]) -> None:
-    with database.transaction() as conn:
+    with database.statement() as conn:  # as the front does
         jobs.submit(conn, new)
     dispatch.send([WakeUp(j.id, j.kind, j.queue) for j in new])
 
@@ -78,32 +79,36 @@ def _reply_envelope(key: str) -> bytes:
     return dispatch.envelope("bare.reply", [key], "db", task_id=new_id("job"))
 
 
-def _await_reply(key: str) -> None:
-    wait_until(lambda: dispatch.broker().getdel(key), timeout=120)
+def _await_reply(key: str) -> float:
+    """Return when the task ran, in seconds since 1970."""
+    ran_at: Any = wait_until(lambda: dispatch.broker().getdel(key), timeout=120)
+    return float(ran_at)
 
 
-def _one_bare() -> None:
+def _bare_start() -> float:
     key = new_id("reply")
     dispatch.broker().lpush(dispatch.queue_key("db"), _reply_envelope(key))
-    while not dispatch.broker().getdel(key):
-        pass
+    return _await_reply(key)
 
 
-def _one_job(database: Database) -> None:
+def _job_start(database: Database) -> float:
     (new,) = _new(1)
     _submit(database, [new])
-    while True:
+
+    def started() -> float | None:
         with database.reading() as conn:
-            if jobs.get(conn, new.id).is_final:
-                return
+            job = jobs.get(conn, new.id)
+        return job.started_at.timestamp() if job.is_final and job.started_at else None
+
+    return wait_until(started) or 0.0
 
 
-def _median_ms(action: Callable[[], None]) -> float:
+def _median_ms(start: Callable[[], float]) -> float:
+    """Return the median time from before a submit to when its task or job started, by the one clock of this machine."""
     seconds = []
     for _ in range(_PINGS):
-        started = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - started)
+        submitted = time.time()
+        seconds.append(start() - submitted)
     return sorted(seconds)[_PINGS // 2] * 1000
 
 
