@@ -1,5 +1,6 @@
 """Serves the API: ``python -m api``. Host and port come from the settings."""
 
+import gc
 import socket
 from typing import Final
 
@@ -42,6 +43,10 @@ def main() -> None:
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
     )
+    # What is loaded by now stays: looking at it in each full collection would stop all requests for 70 ms, twice a
+    # second under load.
+    gc.collect()
+    gc.freeze()
     _Server(config, app).run()
 
 

@@ -5,6 +5,7 @@ asked. Nothing is kept, nothing is tried again: a front that gets no answer in t
 worker stays for a moment: the next batch then skips Celery's way from message to task.
 """
 
+import gc
 import os
 import time
 from functools import lru_cache
@@ -93,6 +94,8 @@ def _load_models(**_: Any) -> None:
     """Load the models before the first call, in the process that will answer it."""
     if Queue.INFERENCE.value in app.amqp.queues.consume_from:
         _predictor(os.getpid())
+        gc.collect()
+        gc.freeze()  # what is loaded stays: looking at it in each full collection would hold up the calls
 
 
 def _register(pipeline_name: str) -> None:
