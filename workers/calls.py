@@ -5,9 +5,8 @@ under the batch's id until its deadline, the Celery message carries the id alone
 this front's own list. A lone call is sent at once; while batches are out, calls gather for the next one.
 
 Celery's way from message to task takes longer than a prediction. So a worker that has just answered stays for a moment
-and listens to a plain list of ids, and a front that has just got an answer sends the next id to that list alone; the
-Celery message follows when no answer does. Whoever takes the payload (GETDEL) has the batch, so an id that comes both
-ways is answered once.
+and listens to a plain list of payloads, and a front that has just got an answer uses that list alone; the Celery
+message follows when no answer does. Should a batch be answered twice, the second answer finds nobody who waits.
 
 When an answer does not come in time, the pipeline's fallback answers, and its line is *down*: until an empty batch has
 made the whole way through queue and worker and back, further calls get the fallback at once instead of waiting too.
@@ -37,7 +36,7 @@ log = structlog.get_logger()
 
 CALL_KEY: Final = KEY_PREFIX + "call:"
 REPLY_KEY: Final = KEY_PREFIX + "reply:"
-NEXT_KEY: Final = KEY_PREFIX + "calls"  # the list of ids that workers listen to while they stay
+NEXT_KEY: Final = KEY_PREFIX + "calls"  # the list of payloads that workers listen to while they stay
 STAY_S: Final = 0.02  # how long a worker that has answered listens for more
 
 _MAX_BATCH: Final = 256
@@ -63,6 +62,7 @@ class _Batch:
     line: "_Line"
     calls: Sequence[_Call]
     deadline: float
+    payload: bytes
     message: str = ""  # what Celery gets, once it was sent
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     answered: asyncio.Future[bool] | None = None  # of a probe: whether the way is free
@@ -154,33 +154,47 @@ class Caller:
 
     def _send(self, line: _Line, calls: Sequence[_Call], deadline: float) -> _Batch:
         loop = asyncio.get_running_loop()
-        batch = _Batch(new_id(CALL), line, calls, deadline)
+        batch_id = new_id(CALL)
+        batch = _Batch(batch_id, line, calls, deadline, self._payload(batch_id, line, calls))
         batch.timers.append(loop.call_at(deadline, self._expire, batch))
-        self._out[batch.id] = batch
+        self._out[batch_id] = batch
         line.out += 1
-        commands = [self._payload(batch), ("RPUSH", NEXT_KEY, batch.id)]
+        # However the front ends: what people wrote does not stay in Redis.
+        commands: list[Command] = [("RPUSH", NEXT_KEY, batch.payload), ("PEXPIRE", NEXT_KEY, self._left_ms(batch))]
         if loop.time() < self._heard_until:
             batch.timers.append(loop.call_later(_NUDGE_S, self._nudge, batch))
         else:
-            commands.append(_message(batch))
+            commands += self._message(batch)
         self._spawn(self._push(batch, *commands))
         return batch
 
     def _nudge(self, batch: _Batch) -> None:
         """Send the Celery message of a batch that nobody has answered yet: perhaps nobody was listening."""
-        self._spawn(self._push(batch, _message(batch)))
+        self._spawn(self._push(batch, *self._message(batch)))
 
-    def _payload(self, batch: _Batch) -> Command:
-        payload = {
-            "reply_to": self._reply_key,
-            "pipeline": batch.line.pipeline.name,
-            "surface": batch.line.surface,
-            "inputs": [c.raw for c in batch.calls],
-        }
-        # The deadline is kept by Redis's clock alone, so the clocks of hosts may differ: a worker that comes late finds
-        # no payload.
-        left_ms = max(1, int((batch.deadline - asyncio.get_running_loop().time()) * 1000))
-        return ("SET", CALL_KEY + batch.id, orjson.dumps(payload), "PX", left_ms)
+    def _payload(self, batch_id: str, line: _Line, calls: Sequence[_Call]) -> bytes:
+        return orjson.dumps(
+            {
+                "id": batch_id,
+                "reply_to": self._reply_key,
+                "pipeline": line.pipeline.name,
+                "surface": line.surface,
+                "inputs": [call.raw for call in calls],
+            }
+        )
+
+    def _message(self, batch: _Batch) -> list[Command]:
+        """Return the commands that send a batch by way of Celery."""
+        wake = WakeUp(batch.id, f"{batch.line.pipeline.name}.predict", Queue.INFERENCE.value)
+        batch.message = job_envelope(wake)
+        return [
+            ("SET", CALL_KEY + batch.id, batch.payload, "PX", self._left_ms(batch)),
+            ("LPUSH", queue_key(wake.queue), batch.message),
+        ]
+
+    def _left_ms(self, batch: _Batch) -> int:
+        """Return the time to the deadline, which Redis's clock alone keeps: the clocks of hosts may differ."""
+        return max(1, int((batch.deadline - asyncio.get_running_loop().time()) * 1000))
 
     async def _push(self, batch: _Batch, *commands: Command) -> None:
         try:
@@ -197,7 +211,7 @@ class Caller:
         queue = queue_key(Queue.INFERENCE.value)
         with contextlib.suppress(RedisError, OSError):
             await self._sender.run(
-                ("DEL", CALL_KEY + batch.id), ("LREM", NEXT_KEY, 0, batch.id), ("LREM", queue, 0, batch.message)
+                ("DEL", CALL_KEY + batch.id), ("LREM", NEXT_KEY, 0, batch.payload), ("LREM", queue, 0, batch.message)
             )
 
     # --- back -------------------------------------------------------------------------------------------------------
@@ -277,13 +291,6 @@ class Caller:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
-
-
-def _message(batch: _Batch) -> Command:
-    """Return the command that sends a batch's Celery message."""
-    wake = WakeUp(batch.id, f"{batch.line.pipeline.name}.predict", Queue.INFERENCE.value)
-    batch.message = job_envelope(wake)
-    return ("LPUSH", queue_key(wake.queue), batch.message)
 
 
 def _close_down(line: _Line) -> None:

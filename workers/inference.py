@@ -39,33 +39,34 @@ def answer_batches(batch_id: str) -> None:
     """Answer a batch, and then those that come while this worker stays."""
     line = _line(os.getpid())
     leave_at = time.monotonic() + _STAY_AT_MOST_S
-    (payload,) = line.run(("GETDEL", CALL_KEY + batch_id), ("LREM", NEXT_KEY, 0, batch_id))[:1]
-    if payload is None:
-        return  # another worker listened, or the deadline is over
-    while True:
+    (payload,) = line.run(("GETDEL", CALL_KEY + batch_id))
+    while payload is not None:  # else another worker has answered, or the deadline is over
         stays = time.monotonic() < leave_at and celery_state.should_stop is None
-        answer = _answer(batch_id, payload, stays=stays) if payload else []
+        answer = _answer(payload, stays=stays)
         if not stays:
             line.run(*answer)
             return
         *_, item = line.run(*answer, ("BLPOP", NEXT_KEY, STAY_S))
-        if item is None:
-            return
-        batch_id = item[1].decode()
-        (payload,) = line.run(("GETDEL", CALL_KEY + batch_id))
+        payload = item and item[1]
 
 
-def _answer(batch_id: str, payload: bytes, *, stays: bool) -> list[Command]:
+def _answer(payload: bytes, *, stays: bool) -> list[Command]:
     """Return the commands that send a batch's answers, and word whether this worker listens for another one."""
     batch = orjson.loads(payload)
     try:
         predictor = _predictor(os.getpid())
         answers = predictor.answer(batch["pipeline"], batch["surface"], batch["inputs"])
     except Exception:
-        log.exception("batch not answered", pipeline=batch["pipeline"], call=batch_id)
+        log.exception("batch not answered", pipeline=batch["pipeline"], call=batch["id"])
         answers = None  # the front falls back at once, instead of waiting for what will not come
-    reply = orjson.dumps({"id": batch_id, "answers": answers, "stays": stays})
-    return [("RPUSH", batch["reply_to"], reply), ("EXPIRE", batch["reply_to"], _REPLY_LIVES_S)]
+    reply = orjson.dumps({"id": batch["id"], "answers": answers, "stays": stays})
+    return [
+        ("RPUSH", batch["reply_to"], reply),
+        ("EXPIRE", batch["reply_to"], _REPLY_LIVES_S),
+        # It may have come on both ways: who looks on the other one shall find nothing.
+        ("DEL", CALL_KEY + batch["id"]),
+        ("LREM", NEXT_KEY, 0, payload),
+    ]
 
 
 class CallRequest(Request):  # type: ignore[misc]  # Celery has no types

@@ -173,7 +173,7 @@ def test_while_redis_is_frozen_calls_get_the_fallback_and_afterwards_the_model(
         own_redis.freeze()
         began = time.monotonic()
         answers = front.ask_all(*["hello"] * 600)
-        assert time.monotonic() - began < TIMEOUT_S + 0.5
+        assert time.monotonic() - began < TIMEOUT_S * 1.75, "all wait for one time-out, and for the same"
         assert {a.path for a in answers} == {AnswerPath.FALLBACK}
         began = time.monotonic()
         assert {front.ask().path for _ in range(100)} == {AnswerPath.FALLBACK}
@@ -203,7 +203,7 @@ def test_without_a_worker_nothing_piles_up_and_the_first_worker_is_found(
     with calling(own_redis.url, timeout_s=0.3) as front, redis.Redis.from_url(own_redis.url) as client:
         answers = front.ask_all(*["hello"] * 600)
         assert {a.path for a in answers} == {AnswerPath.FALLBACK}
-        wait_until(lambda: client.llen(QUEUE) == 0 and not client.keys(CALL_KEY + "*"))
+        wait_until(lambda: not client.keys())
         worker("inference")
         wait_until(front.answers_by(AnswerPath.MODEL))
 
