@@ -81,6 +81,8 @@ def _run_together(database: Database, claimed: list[Job], patience_s: float) -> 
             _record(database, partial(_give_back, job=job))
         else:
             _run_bound(database, job, finished)
+    if not finished:
+        return
     recorded = _record(database, lambda conn: attempts.succeed_together(conn, finished), one_statement=True)
     if len(recorded) < len(finished):
         log.warning("another attempt owns some jobs", count=len(finished) - len(recorded))
