@@ -36,8 +36,8 @@ SWEEPS = (
     Sweep(
         name="prune",
         every=timedelta(hours=1),
-        why="Deletes progress events of long finished jobs, idempotency keys nobody will repeat, and what killed"
-        " imports had staged.",
+        why="Deletes progress events of long finished jobs, idempotency keys nobody will repeat, what killed"
+        " imports had staged, and the texts of answered calls in Redis's file.",
     ),
 )
 

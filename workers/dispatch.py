@@ -157,6 +157,17 @@ def queue_depths() -> Mapping[str, int]:
         raise UnavailableError("the broker does not answer", advice="check REDIS_URL and that Redis runs") from error
 
 
+def compact_broker_log() -> None:
+    """Let Redis rewrite its append-only file, in which the texts of answered calls stand until then.
+
+    A Redis that does not allow it, or is at it already, is left alone: the next sweep tries again.
+    """
+    try:
+        broker().bgrewriteaof()
+    except redis.RedisError as error:
+        log.warning("Redis did not rewrite its append-only file", reason=type(error).__name__)
+
+
 class Dispatcher:
     """Sends wake-ups from a thread of its own, so that no request ever waits for Redis."""
 

@@ -53,6 +53,7 @@ def prune() -> None:
         with database.transaction() as conn:
             sweeping.delete_old_idempotency_keys(conn, timedelta(hours=settings.idempotency_hours))
             staging.drop_dead(conn)
+        dispatch.compact_broker_log()
 
 
 @task("sweeps.fire", Queue.SWEEPS)

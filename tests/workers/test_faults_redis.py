@@ -9,7 +9,10 @@ from tests.support.probe import Number
 from tests.support.servers import RedisProcess
 from tests.support.waiting import wait_until
 from tests.workers.conftest import Ledger
+from workers import dispatch, sweeps
+from workers.calls import NEXT_KEY
 
+CANARY = b"my name is Ada Lovelace"
 Worker = Callable[..., ChildProcess]
 
 
@@ -51,3 +54,15 @@ def test_a_running_job_outlives_a_frozen_redis(ledger: Ledger, worker: Worker, o
     own_redis.thaw()
     wait_until(ledger.ended(job_id), timeout=60)
     assert ledger.effects(job_id) == 1
+
+
+def test_the_sweep_removes_answered_calls_from_the_file_of_redis(ledger: Ledger, own_redis: RedisProcess) -> None:
+    def in_file() -> bool:
+        return any(CANARY in path.read_bytes() for path in own_redis.server.folder.rglob("*.aof"))
+
+    client = dispatch.broker()
+    client.rpush(NEXT_KEY, CANARY)
+    client.lpop(NEXT_KEY)
+    wait_until(in_file)
+    sweeps.prune()
+    wait_until(lambda: not in_file())
