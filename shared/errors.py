@@ -114,3 +114,9 @@ class WorkerStopping(JobStopped):
     """The worker was asked to stop: the job goes back to the queue and no failure is counted."""
 
     code = "worker-stopping"
+
+
+class SliceOver(JobStopped):
+    """The step has used its slice of the queue's time: the job goes on in a new attempt, and no failure is counted."""
+
+    code = "slice-over"

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from psycopg import Connection
 from pydantic import BaseModel
@@ -91,6 +91,14 @@ class Run(Protocol):
         """Open a short transaction for writing to this attempt's staging table (``db/staging.py``), nothing else."""
         ...
 
+    def fenced(self) -> AbstractContextManager[Connection]:
+        """Open a short transaction for writing in the middle of a step, while this attempt holds the job.
+
+        For what must be known before or after an outside effect (a paid call). Raises LeaseLostError when another
+        attempt has taken over: then nothing is written.
+        """
+        ...
+
     def training_data(self) -> AbstractContextManager[Connection]:
         """Open a read-only transaction as the role that may read labels but never predictions."""
         ...
@@ -147,6 +155,9 @@ class Step(Generic[P]):
     scope: Scope = Scope.SUBMIT
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     unique_key: Callable[[P], str] | None = None
+    slice: timedelta | None = None
+    """For steps that find again what they have done (answers in the cache, for example): after so long the next
+    ``report`` ends the attempt, and the job goes on in a new one. So a queue of short tasks stays one."""
     together: int = 1
     """How many due jobs one wake-up may take. Over 1 only for steps of milliseconds: they then share a claim and a
     record, whose commits are most of their cost. A job that has failed before is always taken alone."""
@@ -231,6 +242,19 @@ Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class FineTune:
+    """How a pipeline's rows become a chat fine-tune with a provider. The loop's life cycle does the rest."""
+
+    lines: Callable[[Iterable[Row]], Iterator[JsonObject]]
+    """From the rows of the split ``train`` to the lines of the training file, in order. Deterministic."""
+    base_model: str
+    """The provider's base model, where the provider is not our own trainer (then it is ``local-nearest``)."""
+    suffix: str
+    """What the fine-tuned model's name ends with; 64 characters at most."""
+    method: Literal["supervised", "dpo"] = "supervised"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SplitPolicy:
     """How examples are split: by a hash of seed and group, never by position."""
 
@@ -255,14 +279,19 @@ class Pipeline(Generic[I, O]):
 
     parse_input: Callable[[Any], I]
     """From the JSON of a row or a call to the contract. Raises ``InvalidInputError``."""
-    train: Callable[[Iterable[Row], Path, Report], TrainingSummary]
-    """Train on the rows (split ``train`` only) and write the model's files into the folder. Deterministic."""
+    train: Callable[[Iterable[Row], Path, Report], TrainingSummary] | FineTune
+    """Train on the rows (split ``train`` only) and write the model's files into the folder. Deterministic.
+
+    Or how the rows become a fine-tune that a provider trains: the model's folder then names the provider's model.
+    """
     load: Callable[[Path], Loaded[I, O]]
     """Load what ``train`` wrote. Raises ``RefusedError`` when this process cannot compute its features exactly."""
     prepare_serving: Callable[[], None] | None = None
     """Import what ``load`` and its models need, before the first promotion arrives: libraries take seconds."""
     score: Callable[[Loaded[I, O], Iterator[Row]], Scores]
     gates: Callable[[Sequence[Comparison]], Sequence[Verdict]]
+    predict_queue: Queue = Queue.INFERENCE
+    """Where its model answers. ``inference``: loaded into that queue's worker. ``finetune``: by calls to a provider."""
     fallback: Callable[[I], Answer[O]]
     """The answer when there is no model, or none in time."""
     dump_output: Callable[[O], JsonObject]

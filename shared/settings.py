@@ -59,6 +59,29 @@ class Settings(BaseSettings):
         None, description="A worker, or beat, creates this file when it has started: for whoever supervises it."
     )
 
+    # the provider of fine-tunes and completions: OpenAI, or any server that speaks its API
+    openai_base_url: str = Field(
+        "", description="Its address. Empty: OpenAI's if there is an `OPENAI_API_KEY`, else our own `/openai/v1`."
+    )
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Its key. Our own API takes `TUNEYARD_KEY` instead.")
+    openai_org_id: str = Field("", description="Organisation that requests are counted for.")
+    openai_project_id: str = Field("", description="Project, likewise.")
+    openai_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs the provider's webhooks (`/v1/webhooks/openai`). Empty: none are taken."
+    )
+    llm_sweep_seconds: float = Field(
+        15, gt=0, description="How often the provider is asked for all open fine-tunes, while there are any."
+    )
+    llm_monthly_budget_usd: float = Field(
+        100, ge=0, description="What fine-tunes and completions of a calendar month (UTC) may cost together."
+    )
+    llm_job_budget_usd: float = Field(25, ge=0, description="What one fine-tune may cost, by the estimate before it.")
+    llm_concurrency: int = Field(8, gt=0, description="Completions that are asked for at once, over all processes.")
+    llm_requests_per_minute: int = Field(600, gt=0, description="Completions a minute, over all processes.")
+    llm_timeout_seconds: float = Field(
+        20, gt=0, description="The longest that one completion may take, with its waits and second tries."
+    )
+
     # logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("json", description="`json` for machines, `console` for people.")

@@ -21,7 +21,7 @@ from shared.artifacts import ArtifactStore
 from shared.db import attempts
 from shared.db.jobs import Job
 from shared.db.pool import Database
-from shared.errors import JobCancelled, LeaseLostError, UnavailableError, WorkerStopping
+from shared.errors import JobCancelled, LeaseLostError, SliceOver, UnavailableError, WorkerStopping
 from shared.settings import get_settings
 
 log = structlog.get_logger()
@@ -40,8 +40,9 @@ def ask_to_stop() -> None:
 class Attempt:
     """One attempt at a job. Enter it to get a folder that is removed at the end."""
 
-    def __init__(self, database: Database, job: Job) -> None:
+    def __init__(self, database: Database, job: Job, slice_: timedelta | None = None) -> None:
         settings = get_settings()
+        self._ends_at = time.monotonic() + slice_.total_seconds() if slice_ else None
         self._database = database
         self._job = job
         self._lease = timedelta(seconds=settings.lease_seconds)
@@ -95,6 +96,15 @@ class Attempt:
         """Open a short transaction for writing to the attempt's staging table."""
         return self._database.transaction()
 
+    @contextmanager
+    def fenced(self) -> Iterator[Connection]:
+        """Open a short transaction for writing, holding the job. Raises LeaseLostError when another attempt does."""
+        with self._database.transaction() as conn:
+            if not attempts.hold(conn, self.job_id, self.attempt):
+                self._lost.set()
+                self.check()
+            yield conn
+
     def training_data(self) -> AbstractContextManager[Connection]:
         """Open a read-only transaction as the training role."""
         return self._database.training_data()
@@ -102,6 +112,8 @@ class Attempt:
     def report(self, fraction: float, message: str = "", **counters: float) -> None:
         """Record progress, four times a second at most. Raises JobStopped when the attempt must end."""
         self.check()
+        if self._ends_at is not None and time.monotonic() > self._ends_at:
+            raise SliceOver(f"attempt {self.attempt} of {self.job_id} has used its slice")
         now = time.monotonic()
         if now - self._reported_at < _REPORT_EVERY_S and fraction < 1:
             return

@@ -22,6 +22,7 @@ from shared.contracts import Queue
 from shared.db.pool import get_database
 from shared.loop.model_files import ModelFiles
 from shared.loop.predict import Predictor
+from shared.pipeline import Pipeline
 from shared.registry import pipelines
 from shared.settings import get_settings
 from workers.app import app, task
@@ -86,9 +87,14 @@ def _line(pid: int) -> RedisLine:  # noqa: ARG001  (the key: sockets do not surv
 def _predictor(pid: int) -> Predictor:  # noqa: ARG001  (the key, as above: threads do not either)
     settings = get_settings()
     files = ModelFiles(open_store(settings.artifacts(), settings), settings.tuneyard_home.resolve() / "models")
-    predictor = Predictor(get_database(), files, pipelines())
+    predictor = Predictor(get_database(), files, _served())
     predictor.start()
     return predictor
+
+
+def _served() -> dict[str, Pipeline[Any, Any]]:
+    """Return the pipelines whose models answer in this worker."""
+    return {name: p for name, p in pipelines().items() if p.predict_queue is Queue.INFERENCE}
 
 
 def _load_models(**_: Any) -> None:
@@ -106,6 +112,6 @@ def _register(pipeline_name: str) -> None:
     task(f"{pipeline_name}.predict", Queue.INFERENCE)(predict)
 
 
-for _name in pipelines():
+for _name in _served():
     _register(_name)
 signals.worker_process_init.connect(_load_models)

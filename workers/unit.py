@@ -24,7 +24,7 @@ from shared.contracts import JobState, JsonObject
 from shared.db import attempts
 from shared.db.jobs import Job
 from shared.db.pool import Database, get_database
-from shared.errors import JobCancelled, LeaseLostError, TuneyardError, UnavailableError, WorkerStopping
+from shared.errors import JobCancelled, LeaseLostError, SliceOver, TuneyardError, UnavailableError, WorkerStopping
 from shared.pipeline import Done, Step, Wait
 from shared.registry import get_step
 from shared.settings import get_settings
@@ -108,6 +108,9 @@ def _run(database: Database, job: Job, finished: list[tuple[Job, str]] | None = 
     except JobCancelled:
         _record(database, lambda conn: _cancelled(conn, job))
         log.info("cancelled")
+    except SliceOver:
+        _record(database, partial(_give_back, job=job, text="goes on in a new attempt"))
+        dispatch.send_or_leave(database, [dispatch.wake_up(job)])
     except WorkerStopping:
         _record(database, lambda conn: _give_back(conn, job))
         log.info("given back: the worker stops")
@@ -121,7 +124,7 @@ def _compute(database: Database, job: Job, step: Step[Any]) -> Done | Wait:
     if step.run is None:
         raise TypeError(f"step {step.kind} has neither run nor flow")
     params = step.params.model_validate(job.params)
-    with Attempt(database, job) as attempt, heart().watch(attempt):
+    with Attempt(database, job, step.slice) as attempt, heart().watch(attempt):
         outcome = step.run(attempt, params)
         attempt.check()
     return outcome
@@ -202,10 +205,8 @@ def _cancelled(conn: Connection, job: Job) -> None:
         jobs.end_parents(conn, ended, JobState.CANCELLED, f"step {job.kind} was cancelled")
 
 
-def _give_back(conn: Connection, job: Job) -> None:
-    rested = attempts.requeue(
-        conn, job.id, job.attempt, event="queued", text="the worker was stopped", after=timedelta(0), error=None
-    )
+def _give_back(conn: Connection, job: Job, text: str = "the worker was stopped") -> None:
+    rested = attempts.requeue(conn, job.id, job.attempt, event="queued", text=text, after=timedelta(0), error=None)
     jobs.heed_cancel(conn, rested)
 
 

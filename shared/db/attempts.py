@@ -67,6 +67,12 @@ def renew(conn: Connection, job_id: str, attempt: int, lease: timedelta) -> bool
         return cursor.execute(sql, {"id": job_id, "attempt": attempt, "lease": lease}).fetchone()
 
 
+def hold(conn: Connection, job_id: str, attempt: int) -> bool:
+    """Lock the job's row until the transaction ends, if this attempt still has it; otherwise return False."""
+    sql: LiteralString = "SELECT FROM jobs WHERE " + _MINE + " FOR UPDATE"
+    return conn.execute(sql, {"id": job_id, "attempt": attempt}).rowcount == 1
+
+
 _REPORT = logged(
     "UPDATE jobs SET progress = %(fraction)s, message = %(text)s, counters = %(counters)s,"
     " lease_until = now() + %(lease)s WHERE " + _MINE

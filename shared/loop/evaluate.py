@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 from psycopg import Connection
 from pydantic import Field
@@ -24,8 +24,6 @@ from shared.loop.choice import DatasetId, ModelId, dataset_of, latest_candidate,
 from shared.loop.loading import load_model
 from shared.models import Model
 from shared.pipeline import Comparison, Done, Loaded, Pipeline, Row, Run, Scores, Step
-
-_REPORT_EVERY: Final = 50  # rows; also how soon a cancelled evaluation stops
 
 
 class EvaluateParams(Contract):
@@ -203,8 +201,7 @@ class _Progress:
         before = self._passes_begun * self._rows
         self._passes_begun += 1
         for number, row in enumerate(rows):
-            if number % _REPORT_EVERY == 0:
-                self._run.report(0.95 * min(1.0, (before + number) / self._total), f"scoring window {window}")
+            self._run.report(0.95 * min(1.0, (before + number) / self._total), f"scoring window {window}")
             yield row
 
 

@@ -13,7 +13,7 @@ from shared import ids, models
 from shared.contracts import Contract, JsonObject, Split, Surface
 from shared.datasets import Dataset, open_dataset
 from shared.loop.choice import DatasetId, dataset_of, require_surface
-from shared.pipeline import Done, Pipeline, Row, Run, Step
+from shared.pipeline import Done, FineTune, Pipeline, Row, Run, Step
 
 MODEL_KIND = "model"
 
@@ -67,6 +67,8 @@ def train(pipeline: Pipeline[Any, Any], run: Run, params: TrainParams) -> Done:
     require_surface(pipeline, params.surface)
     with run.reading() as conn:
         dataset = dataset_of(conn, pipeline, params.surface, params.dataset_id)
+    if isinstance(pipeline.train, FineTune):
+        raise TypeError(f"{pipeline.name} is trained by a provider: see loop/finetune.py")
     rows = _Rows(open_dataset(run.artifacts, dataset.manifest), "train")
     folder = run.workdir / "model"
     folder.mkdir()
