@@ -1,0 +1,89 @@
+"""Files that go into a step and files that come out of it, as artifacts: jobs and messages carry their hashes only.
+
+A parameter of the type ``Upload`` names a file that was sent to ``POST /v1/uploads`` before; the command line takes a
+path there and sends the file itself. A result with a field ``files`` (``ResultFiles``) names files that the step has
+made; ``GET /v1/jobs/{id}/files`` lists them, and the command line writes them into a folder.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+from pydantic import Field
+
+from shared.artifacts import ArtifactStore, FileRef, Manifest
+from shared.contracts import Contract
+from shared.errors import InvalidInputError, NotFoundError
+from shared.pipeline import Run
+
+UPLOAD: Final = "upload"
+RESULT: Final = "files"
+UPLOAD_MARK: Final = "tuneyard-upload"
+"""The format that marks an upload in a JSON schema."""
+
+_ONLY_FILE: Final = "file"
+
+Upload = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="A file that was uploaded before (`POST /v1/uploads`), by its SHA-256.",
+        json_schema_extra={"format": UPLOAD_MARK},
+    ),
+]
+"""The type of a step's parameter that is a file."""
+
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+"""A plain name without folders, so that it can be written anywhere."""
+
+
+class ResultFiles(Contract):
+    """Files that a step has made: the artifact's hash, each file's size in bytes, and the folder they are meant for."""
+
+    manifest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sizes: dict[FileName, int]
+    folder: str = Field(default=".", pattern=r"^(\.|[A-Za-z0-9_][A-Za-z0-9_-]{0,62})$")
+    """Where the command line writes them unless told otherwise, relative to where it runs."""
+
+
+def upload_manifest(file: FileRef) -> Manifest:
+    """Return the artifact that an uploaded file becomes; the manifest's hash is the ``Upload``."""
+    return Manifest(kind=UPLOAD, files={_ONLY_FILE: file})
+
+
+def open_upload(run: Run, upload: str) -> BinaryIO:
+    """Open an uploaded file for streaming.
+
+    Raises InvalidInputError when there is no such upload, CorruptError at the end when its bytes are not its own.
+    """
+    try:
+        manifest = run.artifacts.manifest(upload)
+    except NotFoundError:
+        raise _no_upload() from None
+    if manifest.kind != UPLOAD or len(manifest.files) != 1:
+        raise _no_upload()
+    (file,) = manifest.files.values()
+    return run.artifacts.open(file)
+
+
+def publish_files(artifacts: ArtifactStore, files: Mapping[str, bytes | Path], *, folder: str = ".") -> ResultFiles:
+    """Store files for a step's result, each from its bytes or from a path. The same bytes are stored once.
+
+    Raises pydantic's ValidationError when a name is no plain file name.
+    """
+    refs = {name: _put(artifacts, content) for name, content in sorted(files.items())}
+    manifest = artifacts.publish(Manifest(kind=RESULT, files=refs))
+    return ResultFiles(manifest=manifest, sizes={name: ref.size for name, ref in refs.items()}, folder=folder)
+
+
+def _put(artifacts: ArtifactStore, content: bytes | Path) -> FileRef:
+    if isinstance(content, bytes):
+        return artifacts.put(content)
+    with content.open("rb") as source, artifacts.writer() as writer:
+        shutil.copyfileobj(source, writer, 1 << 20)
+    return writer.ref
+
+
+def _no_upload() -> InvalidInputError:
+    return InvalidInputError("there is no such uploaded file", advice="send it to POST /v1/uploads, then try again")
