@@ -34,9 +34,24 @@ def create_key(conn: Connection, name: str, scopes: Iterable[Scope]) -> tuple[st
 
 def issue(conn: Connection, name: str, scopes: Iterable[Scope]) -> tuple[Key, str]:
     """Create a key; return its row and the key itself."""
-    plaintext = _PREFIX + secrets.token_urlsafe(_BYTES)
+    plaintext = new_key()
+    return _insert(conn, name, scopes, plaintext), plaintext
+
+
+def ensure(conn: Connection, name: str, scopes: Iterable[Scope], plaintext: str) -> None:
+    """Create a key that was made up elsewhere (``new_key``), unless it is there."""
+    if rows.by_hash(conn, hash_of(plaintext)) is None:
+        _insert(conn, name, scopes, plaintext)
+
+
+def new_key() -> str:
+    """Make up a key: 256 random bits."""
+    return _PREFIX + secrets.token_urlsafe(_BYTES)
+
+
+def _insert(conn: Connection, name: str, scopes: Iterable[Scope], plaintext: str) -> Key:
     names = sorted({Scope(scope).value for scope in scopes})
-    return rows.insert(conn, ids.new_id(ids.KEY), name, hash_of(plaintext), names), plaintext
+    return rows.insert(conn, ids.new_id(ids.KEY), name, hash_of(plaintext), names)
 
 
 def hash_of(plaintext: str) -> bytes:

@@ -18,7 +18,7 @@ OPENAI: Final = "openai"
 LOCAL: Final = "local"
 OPENAI_URL: Final = "https://api.openai.com/v1"
 LOCAL_BASE_MODEL: Final = "local-nearest"
-_OUR_PATH: Final = "/openai/v1"
+OUR_PATH: Final = "/openai/v1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def provider_of(settings: Settings) -> Provider:
     Raises InvalidInputError when none of them can be reached for want of an address.
     """
     url, key = settings.openai_base_url.rstrip("/"), settings.openai_api_key.get_secret_value()
-    own = settings.tuneyard_url.rstrip("/") + _OUR_PATH if settings.tuneyard_url else ""
+    own = settings.tuneyard_url.rstrip("/") + OUR_PATH if settings.tuneyard_url else ""
     if not url:
         url = OPENAI_URL if key else own
     if not url:
@@ -53,7 +53,7 @@ def provider_of(settings: Settings) -> Provider:
             "there is no provider of fine-tunes and completions",
             advice="set OPENAI_API_KEY, or OPENAI_BASE_URL, or (for our own trainer) TUNEYARD_URL and TUNEYARD_KEY",
         )
-    if url == own or urlsplit(url).path.rstrip("/") == _OUR_PATH:
+    if url == own or urlsplit(url).path.rstrip("/") == OUR_PATH:
         key = key or settings.tuneyard_key.get_secret_value()
         return Provider(name=LOCAL, base_url=url, api_key=key)
     return Provider(

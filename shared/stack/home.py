@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from shared.contracts import Contract
 from shared.errors import CorruptError
+from shared.keys import new_key
 
 _LARGEST_LOG_BYTES: Final = 16 * 1024 * 1024
 
@@ -26,6 +27,8 @@ class Secrets(Contract):
     flower_password: str = Field(default_factory=secrets.token_urlsafe, repr=False)
     api_key: str = Field("", repr=False)
     """An administrator's key, made at the first start; it is how the command line speaks to the stack."""
+    trainer_key: str = Field(default_factory=new_key, repr=False)
+    """A key that may only submit: with it the ``finetune`` worker asks our own trainer, where no other is set."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ class Home:
 
     def secrets(self) -> Secrets:
         """Read the secrets, making them up first if there are none. Raises CorruptError."""
-        kept = read(Secrets, self._secrets)
-        if kept is None:
-            kept = Secrets()
+        kept = read(Secrets, self._secrets) or Secrets()
+        if kept.model_fields_set != Secrets.model_fields.keys():  # none yet, or from a version that knew fewer
+            kept = Secrets(**kept.model_dump())
             self.keep(kept)
         return kept
 

@@ -88,20 +88,20 @@ def migrate_part(env: Mapping[str, str], needs: tuple[str, ...], on_ready: Calla
     )
 
 
-def worker_parts(home: Home, env: Mapping[str, str]) -> list[Part]:
-    """Return the worker of each queue, and beat."""
-    names = (*_WORKERS, "beat")
+def worker_parts(home: Home, env: Mapping[str, str], own: Mapping[Queue, Mapping[str, str]]) -> list[Part]:
+    """Return the worker of each queue, and beat; ``own`` is what only one queue's worker is told."""
+    names = {name: own.get(queue, {}) for name, queue in _WORKERS.items()} | {"beat": {}}
     return [
         Part(
             name=name,
             argv=_argv(name),
-            env={**env, "READY_FILE": str(home.ready_file(name))},
+            env={**env, **extra, "READY_FILE": str(home.ready_file(name))},
             needs=("sweeps",) if name == "beat" else ("migrate",),
             is_ready=home.ready_file(name).exists,
             marker=home.ready_file(name),
             stop_seconds=_WORKER_STOP_SECONDS,
         )
-        for name in names
+        for name, extra in names.items()
     ]
 
 

@@ -4,10 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.contracts import Scope
+from shared.contracts import Queue, Scope
 from shared.db import keys as key_rows
 from shared.db.pool import Database
-from shared.keys import create_key, hash_of
+from shared.keys import create_key, ensure, hash_of
+from shared.llm.connection import OPENAI_URL, OUR_PATH
 from shared.settings import Settings
 from shared.stack import parts
 from shared.stack.home import Home, Secrets
@@ -19,6 +20,7 @@ from shared.stack.redis import RedisServer
 
 _FLOWER_USER = "tuneyard"
 _KEY_NAME = "local"
+_TRAINER_KEY_NAME = "finetune-worker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class Plan:
 
 
 class Keys:
-    """The stack's own API key: made at the first start, and again when the database does not know it."""
+    """The stack's own API keys: made at the first start, and again when the database does not know them."""
 
     def __init__(self, home: Home, dsn: str) -> None:
         self._home = home
@@ -46,6 +48,7 @@ class Keys:
         database = Database(self._dsn, size=1)
         try:
             with database.transaction() as conn:
+                ensure(conn, _TRAINER_KEY_NAME, [Scope.SUBMIT], kept.trainer_key)
                 if kept.api_key and key_rows.by_hash(conn, hash_of(kept.api_key)):
                     return
                 _, key = create_key(conn, _KEY_NAME, [Scope.ADMIN])
@@ -69,7 +72,7 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
         "ARTIFACTS_URL": settings.artifacts_url or (home.folder / "artifacts").as_uri(),
         "TUNEYARD_HOME": str(home.folder),
         "TUNEYARD_URL": url,
-        "OPENAI_BASE_URL": f"{url}/openai/v1",
+        "OPENAI_BASE_URL": _provider_url(settings, url),
         "FLOWER_URL": flower_url,
     }
     env = {**os.environ, MARK: str(home.folder), **exports, "API_PORT": str(api_port)}
@@ -84,11 +87,18 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
     table = (
         *servers,
         parts.migrate_part(env, tuple(s.name for s in servers), keys.ensure),
-        *parts.worker_parts(home, env),
+        *parts.worker_parts(home, env, {Queue.FINETUNE: {"TUNEYARD_KEY": secrets.trainer_key}}),
         parts.api_part(url, env),
         parts.flower_part(flower_url, flower_env),
     )
     return Plan(parts=table, url=url, flower_url=flower_url, exports=exports), keys
+
+
+def _provider_url(settings: Settings, url: str) -> str:
+    """Return where fine-tunes are made: where the settings say, or else by the stack itself."""
+    if settings.openai_base_url:
+        return settings.openai_base_url
+    return OPENAI_URL if settings.openai_api_key.get_secret_value() else url + OUR_PATH
 
 
 def flower_login(secrets: Secrets) -> str:

@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from shared.pipeline import Row
-from shared.pipelines.router import PIPELINE, sample
+from shared.pipelines.router import sample
+from shared.pipelines.router import train as training
 from shared.pipelines.router.contracts import group_of
 from shared.pipelines.router.features import FeatureRow
 from shared.pipelines.router.model import RouterModel, load
@@ -39,7 +40,7 @@ def run(bench: Bench) -> None:
     folder = bench.folder / "model"
     folder.mkdir()
     rows = _rows()
-    PIPELINE.train(rows, folder, lambda *_: None)
+    training.train(rows, folder, lambda *_: None)
     model = load(folder)
     computed = model._features.row(_QUERY)
     one = _microseconds(lambda: model.probabilities(computed))

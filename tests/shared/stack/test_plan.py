@@ -1,5 +1,6 @@
 """What a stack consists of: ports, secrets, embedded servers or those of the environment."""
 
+import json
 import os
 import socket
 import stat
@@ -100,3 +101,26 @@ def test_large_logs_of_former_runs_are_put_aside(home: Home) -> None:
 
 def test_nobody_answers_on_a_free_port() -> None:
     assert not answers(f"http://{LOOPBACK}:{free_port()}/healthz")
+
+
+def test_only_the_finetune_worker_holds_the_key_of_our_own_trainer(home: Home) -> None:
+    plan = plan_of(home)
+    key = home.secrets().trainer_key
+    assert key.startswith("ty_")
+    assert plan.exports["OPENAI_BASE_URL"] == f"{plan.url}/openai/v1"
+    assert [part.name for part in plan.parts if key in part.env.values()] == ["worker-finetune"]
+
+
+def test_a_provider_of_the_environment_is_used_instead_of_our_own_trainer(home: Home) -> None:
+    assert plan_of(home, openai_api_key="sk-test").exports["OPENAI_BASE_URL"] == "https://api.openai.com/v1"
+    elsewhere = plan_of(home, openai_base_url="http://gpu.example/v1", openai_api_key="sk-test")
+    assert elsewhere.exports["OPENAI_BASE_URL"] == "http://gpu.example/v1"
+
+
+def test_secrets_of_an_older_version_get_what_is_new_and_keep_the_rest(home: Home) -> None:
+    before = home.secrets().model_dump()
+    without = {name: value for name, value in before.items() if name != "trainer_key"}
+    (home.folder / "secrets.json").write_text(json.dumps(without))
+    grown = home.secrets()
+    assert grown.model_dump(exclude={"trainer_key"}) == without
+    assert home.secrets() == grown

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.pipeline import Loaded, Row
 from shared.pipelines.router import PIPELINE, sample
+from shared.pipelines.router import train as training
 from shared.pipelines.router.contracts import Label, Prediction, example_id, group_of
 from shared.splits import split_of
 
@@ -40,5 +41,5 @@ def quiet(_fraction: float, _message: str) -> None:
 
 def train(rows: Iterable[Row], folder: Path) -> Loaded[str, Prediction]:
     folder.mkdir(parents=True, exist_ok=True)
-    PIPELINE.train(rows, folder, quiet)
+    training.train(rows, folder, quiet)
     return PIPELINE.load(folder)

@@ -89,9 +89,9 @@ print(json.dumps([features.spec.groups, seen, features.spec.sha256]))
 _TRAIN = """
 import sys
 from pathlib import Path
-from shared.pipelines.router import PIPELINE
+from shared.pipelines.router import train as training
 from tests.shared.pipelines.router.support import quiet, sample_rows
-summary = PIPELINE.train(sample_rows(200), Path(sys.argv[1]), quiet)
+summary = training.train(sample_rows(200), Path(sys.argv[1]), quiet)
 print(",".join(summary.parameters["features"]["groups"]))
 """
 _LOAD = """

@@ -7,6 +7,7 @@ import pytest
 
 from shared.errors import JobCancelled, RefusedError
 from shared.pipelines.router import PIPELINE
+from shared.pipelines.router import train as training
 from shared.pipelines.router.calibration import fold_of, temperature
 from shared.pipelines.router.contracts import LABELS, Difficulty
 from shared.pipelines.router.policy import policy
@@ -33,7 +34,7 @@ def test_other_rows_give_another_model(tmp_path: Path) -> None:
 
 def test_the_summary_says_what_the_model_was_made_with(tmp_path: Path) -> None:
     rows = sample_rows(200)
-    summary = PIPELINE.train(rows, tmp_path, quiet)
+    summary = training.train(rows, tmp_path, quiet)
     assert summary.parameters["confidence_threshold"] == 0.6
     assert summary.parameters["features"]["groups"] == ["surface", "words", "chars"]
     assert summary.metrics["rows"] == len(rows)
@@ -51,7 +52,7 @@ def test_it_learns_what_sets_the_labels_apart(tmp_path: Path) -> None:
 
 def test_progress_grows_to_the_end(tmp_path: Path) -> None:
     seen: list[float] = []
-    PIPELINE.train(sample_rows(100), tmp_path, lambda fraction, _: seen.append(fraction))
+    training.train(sample_rows(100), tmp_path, lambda fraction, _: seen.append(fraction))
     assert seen == sorted(seen)
     assert seen[-1] == 1
 
@@ -61,7 +62,7 @@ def test_a_cancelled_training_leaves_no_model(tmp_path: Path) -> None:
         raise JobCancelled("cancelled")
 
     with pytest.raises(JobCancelled):
-        PIPELINE.train(sample_rows(60), tmp_path, cancelled)
+        training.train(sample_rows(60), tmp_path, cancelled)
     assert _bytes(tmp_path) == {}
 
 
@@ -69,7 +70,7 @@ def test_a_cancelled_training_leaves_no_model(tmp_path: Path) -> None:
 def test_one_label_alone_is_refused(tmp_path: Path, labels: list[str], reason: str) -> None:
     rows = [row(f"question {chr(97 + n % 26)}{n}", "HARD") for n in range(60) if labels]
     with pytest.raises(RefusedError, match=reason):
-        PIPELINE.train(rows, tmp_path, quiet)
+        training.train(rows, tmp_path, quiet)
 
 
 def test_a_label_that_nobody_gave_is_never_answered(tmp_path: Path) -> None:
