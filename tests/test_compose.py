@@ -72,12 +72,13 @@ def test_every_service_is_watched_and_comes_back() -> None:
 
 def test_profiles() -> None:
     found = services(VARIABLES)
-    assert {name: s["profiles"] for name, s in found.items() if "profiles" in s} == {
-        "s3": ["s3"],
-        "worker-gpu": ["gpu"],
-    }
-    (device,) = found["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
-    assert device["capabilities"] == ["gpu"]
+    assert {name: s["profiles"] for name, s in found.items() if "profiles" in s} == {"s3": ["s3"]}
+
+
+def test_the_providers_key_is_told_to_the_worker_that_asks_it_and_to_nobody_else() -> None:
+    found = services({**VARIABLES, "OPENAI_API_KEY": "sk-test"})
+    holders = [name for name, s in found.items() if "sk-test" in s.get("environment", {}).values()]
+    assert holders == ["worker-finetune"]
 
 
 def test_the_builder_is_sent_what_the_dockerfile_copies_and_no_more() -> None:
@@ -91,7 +92,7 @@ def test_the_builder_is_sent_what_the_dockerfile_copies_and_no_more() -> None:
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
 def test_docker_compose_reads_the_file_as_we_do(tmp_path: Path) -> None:
     shutil.copy(COMPOSE, tmp_path)
-    done = _docker_compose(tmp_path, VARIABLES, "--profile", "gpu", "--profile", "s3", "config")
+    done = _docker_compose(tmp_path, VARIABLES, "--profile", "s3", "config")
     assert done.returncode == 0, done.stderr
     theirs, ours = yaml.safe_load(done.stdout)["services"], services(VARIABLES)
     assert set(theirs) == set(ours)
