@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.errors import NotFoundError
+from shared.loop import llm_steps
 from shared.loop.steps import steps_of
 from shared.pipeline import Pipeline, Step
 from shared.pipelines.router import PIPELINE as ROUTER
@@ -28,8 +29,9 @@ def pipelines() -> Mapping[str, Pipeline[Any, Any]]:
 
 @cache
 def steps() -> Mapping[str, Step[Any]]:
-    """Return all steps by kind (``router.train``): the loop's for each pipeline, then the pipeline's own."""
-    return MappingProxyType({s.kind: s for p in pipelines().values() for s in (*steps_of(p), *p.extra_steps)})
+    """Return all steps by kind (``router.train``): the loop's for each pipeline and its own, then those of none."""
+    of_pipelines = (s for p in pipelines().values() for s in (*steps_of(p), *p.extra_steps))
+    return MappingProxyType({s.kind: s for s in (*of_pipelines, *llm_steps.STEPS)})
 
 
 def get_pipeline(name: str) -> Pipeline[Any, Any]:
