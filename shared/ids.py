@@ -20,6 +20,9 @@ EVALUATION: Final = "eval"
 EXAMPLE: Final = "ex"
 KEY: Final = "key"
 CALL: Final = "call"
+FILE: Final = "file"  # of the OpenAI-compatible API, as is the next one
+FINE_TUNE: Final = "ftjob"
+PROVIDER_JOB: Final = "pj"
 
 _HEX_DIGITS = 32
 
@@ -27,6 +30,11 @@ _HEX_DIGITS = 32
 def new_id(prefix: str) -> str:
     """Make an id that sorts by creation time (UUIDv7, RFC 9562)."""
     return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+def new_dashed_id(prefix: str) -> str:
+    """Make an id that sorts by creation time too, written as OpenAI writes its ids (``file-…``, ``ftjob-…``)."""
+    return f"{prefix}-{uuid_utils.uuid7().hex}"
 
 
 def content_id(prefix: str, *parts: str) -> str:

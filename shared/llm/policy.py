@@ -64,10 +64,12 @@ class LifecyclePolicy(Contract):
     settle: Duration
     empty_lists: Count
     look_again: Duration
+    creates: Count
     busy: Duration
     longest_busy: Duration
     backstop: Duration
     parked: Duration
+    sweep_requests: Count
 
 
 class CompletionsPolicy(Contract):
