@@ -1,0 +1,19 @@
+"""What the conformance suite must be told of a pipeline: examples of its inputs, and of scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.pipeline import Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One pipeline's examples (``tests/shared/pipelines/<name>/conformance.py`` has a ``CASE``)."""
+
+    good_inputs: tuple[Any, ...]
+    """Inputs as JSON, which the pipeline must take."""
+    bad_inputs: tuple[Any, ...]
+    """Inputs as JSON, which it must refuse, each with the word ``canary`` in it where it holds text."""
+    scores: Callable[[int, int], Scores]
+    """What a model scores that is right on so many rows of so many."""
