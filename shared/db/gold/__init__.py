@@ -1,0 +1,44 @@
+"""SQL of gold's own tables (schema ``ml``), one module for each of them. Pipelines import from here, nowhere deeper."""
+
+from shared.db.gold.conclusions import (
+    Conclusion,
+    Decided,
+    GoldCounts,
+    approve_drafts,
+    counts,
+    put_human,
+    put_machine,
+    replaceable,
+)
+from shared.db.gold.freezes import Freeze, approved_ids, find_freeze, put_freeze
+from shared.db.gold.offending import (
+    AnswerRow,
+    Negative,
+    Offender,
+    answers_of_job,
+    approve_negatives,
+    list_negatives,
+    list_offenders,
+    offending_answers,
+    put_answers,
+    put_negatives,
+    put_offenders,
+)
+from shared.db.gold.snapshots import (
+    Example,
+    Reseeded,
+    example_ids,
+    examples,
+    group_of,
+    latest_examples,
+    put_examples,
+    snapshots_of,
+)
+
+__all__ = [
+    "AnswerRow", "Conclusion", "Decided", "Example", "Freeze", "GoldCounts", "Negative", "Offender", "Reseeded",
+    "answers_of_job", "approve_drafts", "approve_negatives", "approved_ids", "counts", "example_ids", "examples",
+    "find_freeze", "group_of", "latest_examples", "list_negatives", "list_offenders", "offending_answers",
+    "put_answers", "put_examples", "put_freeze", "put_human", "put_machine", "put_negatives", "put_offenders",
+    "replaceable", "snapshots_of",
+]  # fmt: skip
