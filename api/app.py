@@ -13,6 +13,8 @@ from api.deps import running_front
 from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
 from api.routes import datasets, jobs, keys, lineage, models, operations, predictions, router
+from api.routes.openai import api as openai_api
+from api.routes.openai import files as openai_files
 from api.steps import add_step
 from shared.contracts import JsonObject
 from shared.registry import steps
@@ -28,7 +30,10 @@ Turns what people decide into promoted models, again and again, unattended.
 * Lists are pages: ask for the next one with `?cursor=`.
 * Errors are problem documents (RFC 9457); `code` is stable, and `advice` says what to do.
 """
-_RESOURCES: Final = (router, jobs, models, datasets, predictions, lineage, keys, operations)  # the busiest first
+# the busiest first
+_RESOURCES: Final = (
+    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, operations,
+)  # fmt: skip
 
 
 class Tuneyard(FastAPI):
@@ -71,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
         max_body=chosen.max_body_bytes,
         max_upload=chosen.max_upload_bytes,
         max_depth=chosen.max_json_depth,
-        uploads=uploads,
+        uploads=[*uploads, openai_files.UPLOAD_PATH],
         direct=_direct([app.router, *(resource.router for resource in _RESOURCES)]),
     )
     return app

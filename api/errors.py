@@ -1,4 +1,7 @@
-"""Errors become problem documents (RFC 9457), here and nowhere else. No stack trace leaves the process."""
+"""Errors become problem documents (RFC 9457), here and nowhere else. No stack trace leaves the process.
+
+Under ``/openai`` they are worded as OpenAI words its own.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -13,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from api.routes.openai.errors import openai_error, speaks_openai
 from api.wire import dumps
 from shared import errors
 from shared.errors import InvalidInputError, TuneyardError
@@ -76,6 +80,8 @@ def invalid(found: Sequence[Mapping[str, Any]], where: str | None = None) -> Inv
 
 
 def _respond(document: dict[str, Any], scope: Scope | None, headers: Mapping[str, str]) -> Response:
+    if scope and speaks_openai(scope["path"]):
+        return openai_error(document, headers)
     if scope and (request_id := scope.get(REQUEST_ID)):
         document["request_id"] = request_id
     return Response(dumps(document), status_code=document["status"], media_type=MEDIA_TYPE, headers=dict(headers))
