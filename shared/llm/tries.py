@@ -1,0 +1,197 @@
+"""One question on its way to an answer: its money, its leave to ask, and its tries.
+
+Whoever dies on the way leaves leases that run out by themselves, and a reserved cost that stays counted.
+"""
+
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+import structlog
+
+from shared.contracts import Path
+from shared.db import completions as rows
+from shared.db.completions import CachedAnswer
+from shared.db.pool import Database
+from shared.errors import RefusedError, TuneyardError, UnavailableError
+from shared.llm.asking import Line, NoAnswerError, Reply
+from shared.llm.chat import CallPolicy, ChatRequest, Completion
+from shared.llm.connection import Provider
+from shared.llm.limits import Limiter, Permit
+from shared.llm.metering import Account, Meter, estimated_tokens
+
+log = structlog.get_logger()
+
+_MARGIN_S: Final = 5.0
+"""How much longer a permit's lease lasts than its request may take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A place in the cache that waits for this question's answer; ``token`` says whose it is."""
+
+    key: bytes
+    token: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A request on its way: what for, for which job, and until when (monotonic seconds)."""
+
+    request: ChatRequest
+    purpose: str
+    job_id: str | None
+    deadline: float
+
+    @property
+    def seconds_left(self) -> float:
+        """How long there still is for an answer."""
+        return self.deadline - time.monotonic()
+
+
+@dataclass
+class _Count:
+    """Requests that were sent, and how many of them may have been billed although no answer came."""
+
+    sent: int = 0
+    unclear: int = 0
+
+
+class Asker:
+    """Asks one provider and keeps the books."""
+
+    def __init__(self, provider: Provider, database: Database, policy: CallPolicy, limiter: Limiter) -> None:
+        self._provider = provider
+        self._database = database
+        self._policy = policy
+        self._limiter = limiter
+        self._meter = Meter(provider)
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "_line" in vars(self):
+            self._line.close()
+
+    def answer(self, question: Question, claim: Claim | None = None) -> Completion:
+        """Return the provider's answer, written down and paid for. Raises as ``Completions.complete``."""
+        with self._database.transaction() as conn:
+            account = self._meter.open(conn, question.request, question.purpose, question.job_id)
+        count = _Count()
+        try:
+            reply, permit = self._reply(question, count)
+            return self._keep(question, claim, reply, permit=permit, account=account, count=count)
+        except BaseException as error:
+            with suppress(UnavailableError):
+                self._give_up(account, count)
+            if isinstance(error, NoAnswerError):
+                raise self._explained(error, question, count) from None
+            if isinstance(error, TuneyardError):
+                error.details["requests"] = count.sent
+            raise
+
+    @cached_property
+    def _line(self) -> Line:
+        """The connection. Its import takes a second, which an answer from the cache need not wait for."""
+        policy = self._policy
+        return Line(self._provider, max_answer_bytes=policy.max_answer_bytes, max_depth=policy.max_answer_depth)
+
+    def _reply(self, question: Question, count: _Count) -> tuple[Reply, Permit]:
+        """Ask until there is an answer, or no more sense in asking. Raises NoAnswerError."""
+        lease = timedelta(seconds=self._policy.request_timeout_s + _MARGIN_S)
+        line = self._line
+        while True:
+            permit = self._limiter.acquire(question.deadline, lease)
+            hold_back_s = 0.0
+            try:
+                timeout_s = max(0.0, min(self._policy.request_timeout_s, question.seconds_left))
+                count.sent += 1
+                return line.ask(question.request, timeout_s=timeout_s), permit
+            except NoAnswerError as error:
+                count.unclear += error.unclear
+                hold_back_s = min(error.after_s, self._policy.longest_busy_s)
+                self._release(permit, hold_back_s)
+                pause_s = 0.0 if error.after_s else self._pause_s(count.sent)  # who waits for leave waits hold_back_s
+                if not error.again or count.sent >= self._policy.tries or pause_s >= question.seconds_left:
+                    raise
+                time.sleep(pause_s)
+            except BaseException:  # the worker is stopped, for one
+                count.unclear += 1
+                self._release(permit, 0.0)
+                raise
+
+    def _pause_s(self, sent: int) -> float:
+        """Return how long to wait after so many tries: doubled each time, and half of it by chance."""
+        longest = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2.0 ** (sent - 1))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311  (no secret: many shall not come again at once)
+
+    def _release(self, permit: Permit, hold_back_s: float) -> None:
+        with suppress(UnavailableError), self._database.transaction() as conn:  # else the lease runs out
+            self._limiter.release(conn, permit, hold_back_s=hold_back_s)
+
+    def _keep(
+        self, question: Question, claim: Claim | None, reply: Reply, *, permit: Permit, account: Account | None,
+        count: _Count,
+    ) -> Completion:  # fmt: skip
+        """Write answer and cost down, in one transaction: what is given out is kept and booked."""
+        prompt, answered = reply.tokens(estimated_tokens(question.request, reply.text))
+        answer = CachedAnswer(
+            text=reply.text,
+            model=reply.model or question.request.model,
+            finish_reason=reply.finish_reason,
+            prompt_tokens=prompt,
+            completion_tokens=answered,
+        )
+        count.unclear += 1  # until it is written down
+        with self._database.transaction() as conn:
+            if claim is not None:
+                rows.keep_answer(conn, claim.key, claim.token, answer)
+            cost_usd = self._meter.close(conn, account, tokens=(prompt, answered), unclear=count.unclear - 1)
+            self._limiter.release(conn, permit)
+        return completion_of(answer, Path.MODEL, cost_usd=cost_usd)
+
+    def _give_up(self, account: Account | None, count: _Count) -> None:
+        if account is not None:
+            with self._database.transaction() as conn:
+                self._meter.close(conn, account, tokens=None, unclear=count.unclear)
+
+    def _explained(self, failure: NoAnswerError, question: Question, count: _Count) -> TuneyardError:
+        """Turn the last failure into the error that callers see, without a word of what was asked or answered."""
+        name, why = self._provider.name, failure.why
+        log.warning("no completion", provider=name, purpose=question.purpose, why=why, requests=count.sent)
+        if why == "bad-answer":
+            return UnavailableError(
+                f"{name} answered with what is no completion",
+                code="provider-bad-answer",
+                advice="check OPENAI_BASE_URL: is it a server that speaks OpenAI's API?",
+                requests=count.sent,
+            )
+        if failure.again:
+            return UnavailableError(
+                f"{name} gave no answer in time ({why})",
+                code="provider-unavailable",
+                advice="try again later; LLM_TIMEOUT_SECONDS is how long one completion may take",
+                requests=count.sent,
+            )
+        return RefusedError(
+            f"{name} refused to answer ({why})",
+            code="provider-refused",
+            advice="check OPENAI_API_KEY, that the model exists and has not been shut down, and the account's quota",
+            requests=count.sent,
+        )
+
+
+def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float) -> Completion:
+    """Return an answer as the caller sees it. Its text is there."""
+    return Completion(
+        text=answer.text or "",
+        path=path,
+        model=answer.model,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        cost_usd=cost_usd,
+    )
