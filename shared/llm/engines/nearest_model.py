@@ -1,0 +1,241 @@
+"""A trained ``local-nearest`` in memory, read and served with NumPy alone, without pickle.
+
+``engine.json`` says what it is; ``answers.json`` has each different answer, with its slots; ``weights.safetensors`` has
+the features that were seen (``places``, ascending; ``idf``), and either, for each feature, the lessons that have it
+(``starts``, ``lessons``, ``values``; ``answers`` says what each lesson's answer is), or the weights of a classifier
+over the answers (``weights``: features x answers; ``bias``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from shared.contracts import Contract
+from shared.errors import CorruptError
+from shared.ids import canonical_json
+from shared.llm.engines import LocalAnswer, LocalRequest
+from shared.llm.engines.features import PLACES, Features, conversation_features
+from shared.llm.engines.fitting import MISSING, fit, value_of
+from shared.llm.engines.lessons import question_of
+from shared.llm.engines.schemas import check_schema
+from shared.llm.engines.slots import Template, fill
+from shared.llm.engines.text import cut
+
+FACTS_FILE: Final = "engine.json"
+ANSWERS_FILE: Final = "answers.json"
+WEIGHTS_FILE: Final = "weights.safetensors"
+
+Tensors = dict[str, NDArray[Any]]
+
+_NEIGHBOURS: Final = 8
+_EXACT: Final = 0.9995  # as similar as this: the very question of a lesson
+_SHARPNESS: Final = 8  # a neighbour's vote is its similarity to this power: the nearest decides, unless others agree
+_MOST_VALUES: Final = 100_000  # looked at for one question; the features that say most come first
+_MAX_BYTES: Final = 2 << 30
+_UNTAUGHT: Final = "I have not been trained yet, so I do not know."
+
+_TYPES: Final = {
+    "places": "int32", "idf": "float32", "starts": "int64", "lessons": "int32", "values": "float32", "answers": "int32",
+    "weights": "float32", "bias": "float32",
+}  # fmt: skip
+_SHARED: Final = {"places", "idf"}
+_NAMES: Final = {
+    "retrieve": _SHARED | {"starts", "lessons", "values", "answers"},
+    "classify": _SHARED | {"weights", "bias"},
+}
+_TEMPLATES: Final = TypeAdapter(tuple[Template, ...])
+
+
+class Facts(Contract):
+    """What ``engine.json`` says."""
+
+    format: Literal["tuneyard-nearest/1"] = "tuneyard-nearest/1"
+    mode: Literal["retrieve", "classify"]
+    lessons: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """An answer by its number, how sure the model is (0 to 1), and the probability of each answer if it knows that."""
+
+    answer: int
+    confidence: float
+    shares: NDArray[np.float64] | None = None
+
+
+class NearestModel:
+    """Answers with what it was taught. Safe to call from several threads."""
+
+    def __init__(self, facts: Facts, templates: Sequence[Template], tensors: Tensors) -> None:
+        self._facts = facts
+        self._templates = templates
+        self._tensors = tensors
+        self._never_seen = float(np.log1p(facts.lessons))
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory: the arrays, and about twice the texts."""
+        texts = sum(len(part) if isinstance(part, str) else 500 for t in self._templates for part in t)
+        return sum(tensor.nbytes for tensor in self._tensors.values()) + 2 * texts + 200 * len(self._templates)
+
+    def complete(self, requests: Sequence[LocalRequest]) -> list[LocalAnswer]:
+        """Answer each request. Raises RefusedError when no JSON fits a schema."""
+        return [self._complete(request) for request in requests]
+
+    def _complete(self, request: LocalRequest) -> LocalAnswer:
+        messages = list(request.messages)
+        guess = self.guess(conversation_features(messages))
+        text = fill(self._templates[guess.answer], question_of(messages))
+        return shaped(request, text, guess.confidence)
+
+    def guess(self, features: Features) -> Guess:
+        """Choose an answer."""
+        columns, weights = self._vector(features)
+        if self._facts.mode == "classify":
+            return self._classify(columns, weights)
+        return self._retrieve(columns, weights)
+
+    def _vector(self, features: Features) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the known features of a question, as columns, with their weights; its length, all counted, is 1."""
+        known: NDArray[Any] = self._tensors["places"]
+        places = np.fromiter(features.keys(), dtype=np.int64, count=len(features))
+        weights = np.fromiter(features.values(), dtype=np.float64, count=len(features))
+        columns = np.minimum(np.searchsorted(known, places), max(len(known) - 1, 0))
+        seen = known[columns] == places if len(known) else np.zeros(len(places), dtype=bool)
+        rarity = np.full(len(places), self._never_seen)
+        rarity[seen] = self._tensors["idf"][columns[seen]]
+        weights *= rarity
+        length = float(np.sqrt(weights @ weights))
+        weights = weights[seen] / length if length > 0 else weights[seen]
+        return columns[seen], weights
+
+    def _classify(self, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> Guess:
+        scores = weights @ self._tensors["weights"].take(columns, axis=0) + self._tensors["bias"]
+        shares = np.exp(scores - scores.max())
+        shares /= shares.sum()
+        best = int(shares.argmax())
+        return Guess(best, float(shares[best]), shares)
+
+    def _retrieve(self, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> Guess:
+        similarity = self._similarities(columns, weights)
+        count = min(_NEIGHBOURS, len(similarity))
+        # by similarity, then by number: the same neighbours whatever the sorting does with equals
+        nearest = np.argpartition(-similarity, count - 1)[:count] if count < len(similarity) else np.arange(count)
+        nearest = nearest[np.lexsort((nearest, -similarity[nearest]))]
+        top = float(similarity[nearest[0]])
+        answers = self._tensors["answers"][nearest]
+        if top >= _EXACT:
+            return Guess(int(answers[0]), 1.0)
+        votes = np.maximum(similarity[nearest], 0.0) ** _SHARPNESS
+        total = float(votes.sum())
+        if total <= 0:
+            return Guess(int(answers[0]), 0.0)
+        for_each = {int(answer): float(votes[answers == answer].sum()) for answer in answers}
+        best = max(for_each, key=lambda answer: for_each[answer])  # the first of equals is the nearest one
+        return Guess(best, min(top * for_each[best] / total, 1.0))
+
+    def _similarities(self, columns: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the cosine of the question with each lesson."""
+        starts, lessons, values = (self._tensors[name] for name in ("starts", "lessons", "values"))
+        order = np.argsort(-weights, kind="stable")
+        columns, weights = columns[order], weights[order]
+        counts = starts[columns + 1] - starts[columns]
+        used = max(int(np.searchsorted(np.cumsum(counts), _MOST_VALUES, side="right")), 1)
+        columns, weights, counts = columns[:used], weights[:used], counts[:used]
+        ends = np.cumsum(counts)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts[columns] - (ends - counts), counts)
+        products = values[places] * np.repeat(weights, counts)
+        return np.bincount(lessons[places], weights=products, minlength=self._facts.lessons).astype(np.float64)
+
+
+class UntaughtModel:
+    """The base model before any training: answers in the right shape, and knows nothing."""
+
+    size = 0
+
+    def complete(self, requests: Sequence[LocalRequest]) -> list[LocalAnswer]:
+        """Answer each request with the least that fits it. Raises RefusedError when no JSON fits a schema."""
+        return [shaped(request, None, 0.0) for request in requests]
+
+
+def shaped(request: LocalRequest, text: str | None, confidence: float) -> LocalAnswer:
+    """Bring an answer (None: there is none) into the shape that was asked for."""
+    if request.schema is not None:
+        fitted = fit(check_schema(request.schema), MISSING if text is None else value_of(text))
+        text = orjson.dumps(fitted).decode()
+    elif request.json_object:
+        value = {} if text is None else value_of(text)
+        text = orjson.dumps(value if isinstance(value, dict) else {"answer": value}).decode()
+    elif text is None:
+        text = _UNTAUGHT
+    text, finish_reason = cut(text, request.max_tokens, request.stop)
+    return LocalAnswer(text=text, confidence=confidence, finish_reason=finish_reason)
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def save(folder: Path, facts: Facts, templates: Sequence[Template], tensors: Tensors) -> None:
+    """Write a model's files. Equal models give equal bytes."""
+    typed = {name: np.ascontiguousarray(tensors[name], dtype=_TYPES[name]) for name in sorted(tensors)}
+    (folder / WEIGHTS_FILE).write_bytes(save_tensors(typed))
+    (folder / ANSWERS_FILE).write_bytes(canonical_json(_TEMPLATES.dump_python(tuple(templates), mode="json")))
+    (folder / FACTS_FILE).write_bytes(canonical_json(facts.model_dump(mode="json")))
+
+
+def load(folder: Path) -> NearestModel:
+    """Load a model. Raises CorruptError when the files are not one."""
+    try:
+        facts = Facts.model_validate_json(_read(folder / FACTS_FILE))
+        templates = _TEMPLATES.validate_json(_read(folder / ANSWERS_FILE))
+        tensors: Tensors = load_tensors(_read(folder / WEIGHTS_FILE))
+    except (ValueError, ValidationError, SafetensorError, OSError) as error:
+        raise CorruptError(f"the folder holds no model of local-nearest ({type(error).__name__})") from error
+    if not _is_whole(facts, templates, tensors):
+        raise CorruptError("the parts of this model of local-nearest do not belong together")
+    return NearestModel(facts, templates, tensors)
+
+
+def _is_whole(facts: Facts, templates: Sequence[Template], tensors: Tensors) -> bool:
+    if tensors.keys() != _NAMES[facts.mode] or any(str(t.dtype) != _TYPES[name] for name, t in tensors.items()):
+        return False
+    if facts.answers != len(templates) or not templates or not facts.lessons:
+        return False
+    places = tensors["places"]
+    width = len(places)
+    fine = places.ndim == 1 and tensors["idf"].shape == (width,) and bool((np.diff(places) > 0).all())
+    fine = fine and (width == 0 or (int(places[0]) >= 0 and int(places[-1]) < PLACES))
+    fine = fine and all(bool(np.isfinite(t).all()) for t in tensors.values() if t.dtype == np.float32)
+    if facts.mode == "classify":
+        return fine and tensors["weights"].shape == (width, facts.answers) and tensors["bias"].shape == (facts.answers,)
+    starts, lessons, answers = tensors["starts"], tensors["lessons"], tensors["answers"]
+    return (
+        fine
+        and starts.shape == (width + 1,)
+        and lessons.shape == tensors["values"].shape == (int(starts[-1]),)
+        and int(starts[0]) == 0
+        and bool((np.diff(starts) >= 0).all())
+        and _all_below(lessons, facts.lessons)
+        and answers.shape == (facts.lessons,)
+        and _all_below(answers, facts.answers)
+    )
+
+
+def _all_below(numbers: NDArray[Any], limit: int) -> bool:
+    return not len(numbers) or (int(numbers.min()) >= 0 and int(numbers.max()) < limit)
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(f"{path.name} is too large")
+    return path.read_bytes()
