@@ -1,12 +1,12 @@
 """SQL of the table ``provider_jobs``: our fine-tunes at providers, each a run that is paid for once.
 
 Every change names the state it starts from, and changes nothing when another process was there first: the caller learns
-so from the missing row. What the sweep asks over many runs is in ``provider_sweep.py``.
+so from the missing row. The way up to the provider's job is in ``provider_creates.py``, what the sweep asks over many
+runs in ``provider_sweep.py``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, LiteralString, get_args
 
 from psycopg import Connection
@@ -49,7 +49,6 @@ class ProviderJob:
     row_count: int
     tokens: int
     estimated_usd: float
-    reservation: str | None
     file_id: str | None
     creates: int
     creating_since: datetime | None
@@ -99,7 +98,7 @@ class NewRun:
 
 COLUMNS: Final[LiteralString] = """
     id, job_id, request_hash, state, pipeline, surface, dataset_id, provider, server, base_model, method, suffix, seed,
-    hyperparameters, files, file_sha256, row_count, tokens, estimated_usd, reservation, file_id, creates,
+    hyperparameters, files, file_sha256, row_count, tokens, estimated_usd, file_id, creates,
     creating_since, empty_lists, parked_at, cancel_requested, provider_job_id, provider_status, fine_tuned_model,
     trained_tokens, cost_usd, error, events_at, last_seen_at, created_at, finished_at
 """
@@ -107,7 +106,8 @@ _SELECT: Final[LiteralString] = "SELECT " + COLUMNS + " FROM provider_jobs "
 _ALIVE: Final[LiteralString] = "state IN ('preflight', 'upload', 'creating', 'create_unknown', 'polling', 'succeeded')"
 
 
-def _one(conn: Connection, sql: LiteralString, params: Any) -> ProviderJob | None:
+def one(conn: Connection, sql: LiteralString, params: Any) -> ProviderJob | None:
+    """Return the run that a statement returns, if any."""
     with conn.cursor(row_factory=class_row(ProviderJob)) as cursor:
         return cursor.execute(sql, params).fetchone()
 
@@ -122,7 +122,7 @@ def _many(conn: Connection, sql: LiteralString, params: Any) -> list[ProviderJob
 
 def get(conn: Connection, run_id: str, *, lock: bool = False) -> ProviderJob:
     """Return a run, locked against other writers if asked. Raises NotFoundError."""
-    row = _one(conn, _SELECT + "WHERE id = %s" + (" FOR UPDATE" if lock else ""), [run_id])
+    row = one(conn, _SELECT + "WHERE id = %s" + (" FOR UPDATE" if lock else ""), [run_id])
     if row is None:
         raise NotFoundError(f"there is no fine-tune {run_id}", advice="list them with tuneyard llm doctor --list")
     return row
@@ -130,12 +130,12 @@ def get(conn: Connection, run_id: str, *, lock: bool = False) -> ProviderJob:
 
 def alive_of_request(conn: Connection, request_hash: str) -> ProviderJob | None:
     """Lock and return the run that stands for a request: under way, or succeeded."""
-    return _one(conn, _SELECT + "WHERE request_hash = %s AND " + _ALIVE + " FOR UPDATE", [request_hash])
+    return one(conn, _SELECT + "WHERE request_hash = %s AND " + _ALIVE + " FOR UPDATE", [request_hash])
 
 
 def alive_of_job(conn: Connection, job_id: str) -> ProviderJob | None:
     """Return the run that a job drives: under way, or succeeded and not yet taken home."""
-    return _one(conn, _SELECT + "WHERE job_id = %s AND " + _ALIVE + " ORDER BY id DESC LIMIT 1", [job_id])
+    return one(conn, _SELECT + "WHERE job_id = %s AND " + _ALIVE + " ORDER BY id DESC LIMIT 1", [job_id])
 
 
 def by_provider_job(conn: Connection, provider_job_id: str) -> list[ProviderJob]:
@@ -173,116 +173,16 @@ ON CONFLICT DO NOTHING RETURNING """
 def insert(conn: Connection, new: NewRun) -> ProviderJob | None:
     """Begin a run. None: another run stands for the same request."""
     values = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in vars(new).items()}
-    return _one(conn, _INSERT, values)
+    return one(conn, _INSERT, values)
 
 
 def take_over(conn: Connection, run_id: str, *, job_id: str, present: str | None) -> ProviderJob | None:
     """Let another job drive a run, in the place of ``present``, which has ended."""
-    return _one(
+    return one(
         conn,
         "UPDATE provider_jobs SET job_id = %s WHERE id = %s AND job_id IS NOT DISTINCT FROM %s"
         " AND NOT cancel_requested RETURNING " + COLUMNS,
         [job_id, run_id, present],
-    )
-
-
-def reserved(conn: Connection, run_id: str, reservation: str) -> ProviderJob | None:
-    """Note that the cost is reserved: what follows is the upload."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET state = 'upload', reservation = %s WHERE id = %s AND state = 'preflight'"
-        " RETURNING " + COLUMNS,
-        [reservation, run_id],
-    )
-
-
-def uploaded(conn: Connection, run_id: str, file_id: str) -> ProviderJob | None:
-    """Note the file that was uploaded for this run."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET file_id = %s WHERE id = %s AND state = 'upload' RETURNING " + COLUMNS,
-        [file_id, run_id],
-    )
-
-
-def creating(conn: Connection, run_id: str) -> ProviderJob | None:
-    """Note that a create is about to be sent. Committed before it is: whoever finds this state must suspect it was."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET state = 'creating', creates = creates + 1, creating_since = clock_timestamp(),"
-        " empty_lists = 0 WHERE id = %s AND state = 'upload' AND NOT cancel_requested RETURNING " + COLUMNS,
-        [run_id],
-    )
-
-
-def not_created(conn: Connection, run_id: str) -> ProviderJob | None:
-    """Note that the create was certainly not accepted, so that it may be sent again."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET state = 'upload', creates = creates - 1 WHERE id = %s AND state = 'creating'"
-        " RETURNING " + COLUMNS,
-        [run_id],
-    )
-
-
-def create_unknown(conn: Connection, run_id: str) -> ProviderJob | None:
-    """Note that nobody knows whether the create was accepted."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET state = 'create_unknown' WHERE id = %s AND state = 'creating' RETURNING " + COLUMNS,
-        [run_id],
-    )
-
-
-_EMPTY_LIST: Final[LiteralString] = (
-    """
-UPDATE provider_jobs SET
-    empty_lists = empty_lists + 1,
-    state = CASE WHEN empty_lists + 1 >= %(lists)s AND creating_since < clock_timestamp() - %(settle)s
-        AND creates < %(creates)s AND parked_at IS NULL THEN 'upload' ELSE state END,
-    parked_at = CASE WHEN empty_lists + 1 >= %(lists)s AND creating_since < clock_timestamp() - %(settle)s
-        AND creates >= %(creates)s THEN coalesce(parked_at, now()) ELSE parked_at END
-WHERE id = %(id)s AND state = 'create_unknown' AND NOT cancel_requested RETURNING """
-    + COLUMNS
-)
-
-
-def empty_list(conn: Connection, run_id: str, *, lists: int, settle: timedelta, creates: int) -> ProviderJob | None:
-    """Count a list that did not show the job of an unclear create.
-
-    After ``lists`` of them and the time ``settle`` a create may be sent again, or, after ``creates`` of those, the run
-    is parked for a person.
-    """
-    return _one(conn, _EMPTY_LIST, {"id": run_id, "lists": lists, "settle": settle, "creates": creates})
-
-
-def park(conn: Connection, run_id: str) -> ProviderJob | None:
-    """Let a person decide about an unclear create."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET parked_at = coalesce(parked_at, now()) WHERE id = %s AND state = 'create_unknown'"
-        " RETURNING " + COLUMNS,
-        [run_id],
-    )
-
-
-def adopt(conn: Connection, run_id: str, provider_job_id: str) -> ProviderJob | None:
-    """Note the provider's job of a run, whether it was just created or found."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET state = 'polling', provider_job_id = %s, parked_at = NULL, creates = greatest("
-        "creates, 1) WHERE id = %s AND state IN ('upload', 'creating', 'create_unknown') RETURNING " + COLUMNS,
-        [provider_job_id, run_id],
-    )
-
-
-def allow_create(conn: Connection, run_id: str) -> ProviderJob | None:
-    """Let an unclear create be sent again: a person has made sure that it was not accepted."""
-    return _one(
-        conn,
-        "UPDATE provider_jobs SET state = 'upload', creates = 0, parked_at = NULL WHERE id = %s"
-        " AND state = 'create_unknown' RETURNING " + COLUMNS,
-        [run_id],
     )
 
 
@@ -297,7 +197,7 @@ WHERE id = %(id)s AND state = 'polling' RETURNING """
 
 def seen(conn: Connection, run_id: str, *, status: str, model: str | None, tokens: int | None) -> ProviderJob | None:
     """Note what the provider says of a job that is under way."""
-    return _one(conn, _SEEN, {"id": run_id, "status": status[:40], "model": model, "tokens": tokens})
+    return one(conn, _SEEN, {"id": run_id, "status": status[:40], "model": model, "tokens": tokens})
 
 
 _END: Final[LiteralString] = (
@@ -319,15 +219,8 @@ def end(
     status: str | None = None,
 ) -> ProviderJob | None:
     """End a run. None: it has ended already."""
-    return _one(
+    return one(
         conn,
         _END,
         {"id": run_id, "state": state, "error": Jsonb(error) if error else None, "cost": cost_usd, "status": status},
     )
-
-
-def discard(conn: Connection, run_ids: Sequence[str]) -> int:
-    """Let succeeded runs stand for their requests no longer, as when their models are gone; returns how many."""
-    return conn.execute(
-        "UPDATE provider_jobs SET state = 'cancelled' WHERE id = ANY(%s) AND state = 'succeeded'", [list(run_ids)]
-    ).rowcount

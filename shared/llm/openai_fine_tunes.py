@@ -65,6 +65,7 @@ class OpenAIFineTunes:
         """Ask for a fine-tune, once: the client sends nothing twice, and whatever is unclear is Ambiguous."""
         options: JsonObject = {"seed": request.seed} if request.seed is not None else {}
         hyper = {"hyperparameters": request.hyperparameters} if request.hyperparameters else {}
+        options["method"] = {"type": request.method, request.method: hyper}
         with self._errors("start the fine-tune", trains=True, creates=True):
             return _job(
                 self._client.fine_tuning.jobs.create(
@@ -72,7 +73,6 @@ class OpenAIFineTunes:
                     training_file=request.training_file,
                     suffix=request.suffix,
                     metadata=dict(request.metadata),
-                    method={"type": request.method, request.method: hyper},  # type: ignore[misc]
                     **options,
                 )
             )

@@ -6,9 +6,9 @@ models always give the same evaluation.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from psycopg import Connection
 from pydantic import Field
@@ -23,7 +23,9 @@ from shared.loop.card import model_card
 from shared.loop.choice import DatasetId, ModelId, dataset_of, latest_candidate, model_of, require_surface
 from shared.loop.loading import load_model
 from shared.models import Model
-from shared.pipeline import Comparison, Done, Loaded, Pipeline, Row, Run, Scores, Step
+from shared.pipeline import Comparison, Done, FineTune, Loaded, Pipeline, Row, Run, Scores, Step
+
+_SLICE: Final = timedelta(seconds=12)  # half of what a task of the queue `finetune` may take
 
 
 class EvaluateParams(Contract):
@@ -68,7 +70,16 @@ def evaluate_step(pipeline: Pipeline[Any, Any]) -> Step[EvaluateParams]:
         queue=pipeline.train_queue,
         params=EvaluateParams,
         run=lambda run, params: evaluate(pipeline, run, params),
+        slice=answering_slice(pipeline),
     )
+
+
+def answering_slice(pipeline: Pipeline[Any, Any]) -> timedelta | None:
+    """Return the slice of steps that let a pipeline's model answer: a provider's answers are found again in the cache.
+
+    None where models answer in this process.
+    """
+    return _SLICE if isinstance(pipeline.train, FineTune) else None
 
 
 def evaluate(pipeline: Pipeline[Any, Any], run: Run, params: EvaluateParams) -> Done:

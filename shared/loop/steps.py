@@ -4,12 +4,13 @@ from typing import Any
 
 from shared.loop.activate import activate_step, deactivate_step, rollback_step
 from shared.loop.evaluate import evaluate_step
+from shared.loop.finetune import finetune_step
 from shared.loop.freeze import freeze_step
 from shared.loop.importing import import_step
 from shared.loop.promote import promote_step
 from shared.loop.retrain import retrain_step
 from shared.loop.train import train_step
-from shared.pipeline import Pipeline, Step
+from shared.pipeline import FineTune, Pipeline, Step
 
 
 def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
@@ -17,7 +18,7 @@ def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
     return (
         *((import_step(pipeline),) if pipeline.parse_labelled else ()),
         freeze_step(pipeline),
-        train_step(pipeline),
+        finetune_step(pipeline) if isinstance(pipeline.train, FineTune) else train_step(pipeline),
         evaluate_step(pipeline),
         promote_step(pipeline),
         retrain_step(pipeline),

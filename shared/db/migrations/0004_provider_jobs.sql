@@ -23,7 +23,6 @@ CREATE TABLE provider_jobs (
     row_count         bigint NOT NULL,
     tokens            bigint NOT NULL,               -- to be trained on, all epochs, by our estimate
     estimated_usd     double precision NOT NULL,
-    reservation       text,                          -- in the budget; set once the cost is reserved
     -- paying once
     file_id           text,                          -- uploaded for this run alone
     creates           integer NOT NULL DEFAULT 0,    -- requests to create it that may have been accepted
