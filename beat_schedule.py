@@ -48,4 +48,10 @@ ENTRIES = (
         every=timedelta(days=30),
         why="New feedback becomes a new candidate, which is promoted only if it is no worse.",
     ),
+    Entry(
+        name="llm-sunset",
+        step="llm.sunset",
+        every=timedelta(days=1),
+        why="Providers end models: whoever depends on one is told weeks before.",
+    ),
 )

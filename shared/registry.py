@@ -31,7 +31,7 @@ def pipelines() -> Mapping[str, Pipeline[Any, Any]]:
 def steps() -> Mapping[str, Step[Any]]:
     """Return all steps by kind (``router.train``): the loop's for each pipeline and its own, then those of none."""
     of_pipelines = (s for p in pipelines().values() for s in (*steps_of(p), *p.extra_steps))
-    return MappingProxyType({s.kind: s for s in (*of_pipelines, *llm_steps.STEPS)})
+    return MappingProxyType({s.kind: s for s in (*of_pipelines, *llm_steps.steps_of_none(pipelines))})
 
 
 def get_pipeline(name: str) -> Pipeline[Any, Any]:

@@ -78,11 +78,15 @@ def activate(
     *,
     reason: Reason,
     force: Annotated[bool, typer.Option("--force", help="Even without an evaluation that it passed.")] = False,
+    accept_sunset: Annotated[
+        bool, typer.Option("--accept-sunset", help="Even if its provider ends it within weeks.")
+    ] = False,
     wait: flags.Wait = True,
     as_json: flags.AsJson = False,
 ) -> None:
     """Make a model the active one, by a person's decision."""
-    _change(model, "activate", {"reason": reason, "force": force}, wait=wait, as_json=as_json)
+    body = {"reason": reason, "force": force, "accept_sunset": accept_sunset}
+    _change(model, "activate", body, wait=wait, as_json=as_json)
 
 
 @app.command()

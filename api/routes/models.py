@@ -37,6 +37,9 @@ class Activation(Why):
     force: bool = Field(
         default=False, strict=True, description="Activate it although its verdicts say no, or it has none."
     )
+    accept_sunset: bool = Field(
+        default=False, strict=True, description="Activate it although its provider ends it within weeks."
+    )
 
 
 @router.get("/models", summary="List models")
@@ -106,7 +109,7 @@ def list_promotions(
 async def activate(model_id: ModelId, body: Activation, request: Request, who: Promotes, front: FrontDep) -> Response:
     """Make this model the active one of its surface. It is loaded and tried first."""
     model = await _model(front, model_id)
-    return await _submit(request, model, "activate", who, model_id=model.id, reason=body.reason, force=body.force)
+    return await _submit(request, model, "activate", who, model_id=model.id, **body.model_dump())
 
 
 @router.post("/models/{model_id}/deactivate", summary="Deactivate a model", **ACCEPTED)

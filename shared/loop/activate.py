@@ -12,11 +12,11 @@ from pydantic import Field
 from shared import models
 from shared.contracts import Contract, Queue, Scope, Surface
 from shared.db import promotions
-from shared.loop.choice import ModelId, Reason, model_of, require_surface
+from shared.loop.choice import AcceptSunset, ModelId, Reason, model_of, require_surface
 from shared.loop.evaluate import summary_of
 from shared.loop.loading import smoke_test
 from shared.loop.pointer import PromotionResult, make_active, not_promoted
-from shared.loop.promote import evaluation_of
+from shared.loop.promote import evaluation_of, sunset_of, with_sunset
 from shared.models import Change, Model
 from shared.pipeline import Done, Pipeline, Run, Step
 
@@ -27,6 +27,7 @@ class ActivateParams(Contract):
     model_id: ModelId = Field(description="The model.")
     reason: Reason = Field(description="Why; kept in the history for good.", examples=["seen to do well in a trial"])
     force: bool = Field(default=False, description="Even without an evaluation that it passed.")
+    accept_sunset: AcceptSunset = False
 
 
 class RollbackParams(Contract):
@@ -95,17 +96,24 @@ def deactivate_step(pipeline: Pipeline[Any, Any]) -> Step[DeactivateParams]:
 
 
 def activate(pipeline: Pipeline[Any, Any], run: Run, params: ActivateParams) -> Done:
-    """Activate a model that passed its latest evaluation, whatever is active now; with ``force`` any that works."""
+    """Activate a model that passed its latest evaluation, whatever is active now; with ``force`` any that works.
+
+    One that its provider ends soon is activated only if that is accepted.
+    """
     with run.reading() as conn:
         model = model_of(conn, pipeline, params.model_id)
         evaluation = evaluation_of(conn, model)
+        sunset = sunset_of(conn, model)
     if not params.force and not (evaluation and evaluation.passed):
         why = summary_of(evaluation.verdicts) if evaluation else "it has not been evaluated."
         sentence = f"{pipeline.name} {model.version} was not activated: {why} With force it would be."
         return Done(result=not_promoted(model.surface, sentence, model))
+    if sunset and not params.accept_sunset:
+        sentence = f"{pipeline.name} {model.version} was not activated: {sunset}. With accept_sunset it would be."
+        return Done(result=not_promoted(model.surface, sentence, model))
     change = Change(
         pipeline=pipeline.name, surface=model.surface, kind="activate", to_model=model.id, actor=run.actor,
-        reason=params.reason, job_id=run.job_id, evaluation=evaluation,
+        reason=with_sunset(params.reason, sunset), job_id=run.job_id, evaluation=evaluation,
     )  # fmt: skip
     return _verified(pipeline, run, model, change)
 

@@ -16,6 +16,9 @@ from shared.pipeline import Pipeline
 ModelId = Annotated[str, Field(pattern=r"^mdl_[0-9a-f]{32}$")]
 DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
 EvaluationId = Annotated[str, Field(pattern=r"^eval_[0-9a-f]{32}$")]
+AcceptSunset = Annotated[
+    bool, Field(description="Even if the provider ends the model within weeks; the history then says so.")
+]
 # Kept in the history for good. PostgreSQL's text holds no NUL.
 Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 

@@ -5,8 +5,15 @@ Their jobs, tasks, routes and commands are made like any pipeline's, under the n
 
 from typing import Any, Final
 
+from shared.loop.local_finetune import train_local
+from shared.loop.sunset import Pipelines, sunset_step
 from shared.pipeline import Step
 
 PIPELINE: Final = "llm"
 
-STEPS: Final[tuple[Step[Any], ...]] = ()
+STEPS: Final[tuple[Step[Any], ...]] = (train_local,)
+
+
+def steps_of_none(pipelines: Pipelines) -> tuple[Step[Any], ...]:
+    """Return all of them; ``pipelines`` tells those of the registry, which stands above this module."""
+    return (*STEPS, sunset_step(pipelines))

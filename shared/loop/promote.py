@@ -11,12 +11,13 @@ from pydantic import Field
 
 from shared import models
 from shared.contracts import Contract, Queue, Scope, Surface
-from shared.db import datasets, evaluations
+from shared.db import datasets, evaluations, sunsets
 from shared.db.datasets import DatasetRecord
 from shared.db.evaluations import Evaluation
 from shared.errors import InvalidInputError
+from shared.llm.sunset import ending_now
 from shared.loop.card import model_card
-from shared.loop.choice import EvaluationId, ModelId, model_of, require_surface
+from shared.loop.choice import AcceptSunset, EvaluationId, ModelId, model_of, require_surface
 from shared.loop.evaluate import summary_of
 from shared.loop.pointer import PromotionResult, make_active, not_promoted
 from shared.models import Change, Model
@@ -29,6 +30,7 @@ class PromoteParams(Contract):
     surface: Surface = Field(default="default", description="The part of the pipeline that the model is for.")
     model_id: ModelId = Field(description="The candidate.")
     evaluation_id: EvaluationId | None = Field(default=None, description="The evaluation. Empty: the model's latest.")
+    accept_sunset: AcceptSunset = False
 
 
 def promote_step(pipeline: Pipeline[Any, Any]) -> Step[PromoteParams]:
@@ -55,29 +57,22 @@ def promote(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams) -> Do
         evaluation = evaluation_of(conn, model, params.evaluation_id)
         active = models.active(conn, pipeline.name, params.surface)
         evaluated_on = datasets.get(conn, evaluation.dataset_id) if evaluation else None
+        sunset = sunset_of(conn, model)
     if evaluation is None or evaluated_on is None:
         sentence = f"{_name(model)} was not promoted: run {pipeline.name}.evaluate on it first."
         return Done(result=not_promoted(params.surface, sentence, model))
-    refused = _refusal(model, evaluation, active)
+    ends = "" if params.accept_sunset else sunset
+    refused = _refusal(model, evaluation, active, ends)
     if refused:
         return Done(result=refused)
     run.report(0.3, "writing the model card")
-    change = Change(
-        pipeline=pipeline.name,
-        surface=params.surface,
-        kind="promote",
-        to_model=model.id,
-        actor=run.actor,
-        reason=summary_of(evaluation.verdicts),
-        job_id=run.job_id,
-        evaluation=evaluation,
-        card=models.store_card(run.artifacts, _card(run, model, evaluation, evaluated_on)),
-    )
+    change = _change(run, model, evaluation, evaluated_on, sunset)
     run.report(0.9, "moving the pointer")
 
     def record(conn: Connection) -> PromotionResult:
         active = models.hold(conn, pipeline.name, params.surface)
-        return _refusal(model, evaluation, active) or make_active(conn, model, change)
+        ends = "" if params.accept_sunset else sunset_of(conn, model)
+        return _refusal(model, evaluation, active, ends) or make_active(conn, model, change)
 
     undecided = not_promoted(params.surface, f"{_name(model)} was not promoted yet.", model)
     return Done(result=undecided, record=record)
@@ -97,8 +92,19 @@ def evaluation_of(conn: Connection, model: Model, evaluation_id: str | None = No
     return evaluation
 
 
-def _refusal(model: Model, evaluation: Evaluation, active: Model | None) -> PromotionResult | None:
-    """Decide purely whether something stands against a promotion."""
+def sunset_of(conn: Connection, model: Model) -> str:
+    """Say that the provider ends the model behind this one soon, or has; empty when it does not."""
+    sunset = ending_now(conn, model.parameters)
+    return sunset.sentence(sunsets.today(conn)) if sunset else ""
+
+
+def with_sunset(reason: str, sunset: str) -> str:
+    """Return the reason for a change, with what was accepted knowingly."""
+    return f"{reason} Accepted although {sunset}." if sunset else reason
+
+
+def _refusal(model: Model, evaluation: Evaluation, active: Model | None, sunset: str) -> PromotionResult | None:
+    """Decide purely whether something stands against a promotion. ``sunset`` is what was not accepted."""
     if active and active.id == model.id:
         why = "it is active already."
     elif not evaluation.passed:
@@ -107,9 +113,25 @@ def _refusal(model: Model, evaluation: Evaluation, active: Model | None) -> Prom
         why = f"it was not compared with the model that is active now. Run {model.pipeline}.evaluate again."
     elif active and active.manifest == model.manifest:
         why = f"it is byte for byte the active model {active.version}: nothing new was learned."
+    elif sunset:
+        why = f"{sunset}. With accept_sunset it would be."
     else:
         return None
     return not_promoted(model.surface, f"{_name(model)} was not promoted: {why}", model, evaluation.verdicts)
+
+
+def _change(run: Run, model: Model, evaluation: Evaluation, evaluated_on: DatasetRecord, sunset: str) -> Change:
+    return Change(
+        pipeline=model.pipeline,
+        surface=model.surface,
+        kind="promote",
+        to_model=model.id,
+        actor=run.actor,
+        reason=with_sunset(summary_of(evaluation.verdicts), sunset),
+        job_id=run.job_id,
+        evaluation=evaluation,
+        card=models.store_card(run.artifacts, _card(run, model, evaluation, evaluated_on)),
+    )
 
 
 def _name(model: Model) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.contracts import Contract, JsonObject, Queue, Surface, Verdict
+from shared.loop.choice import AcceptSunset
 from shared.loop.evaluate import EvaluateParams, EvaluateResult
 from shared.loop.freeze import FreezeParams, FreezeResult
 from shared.loop.pointer import PromotionResult
@@ -21,19 +22,20 @@ class RetrainParams(Contract):
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="Decides which groups are held out. Empty: the pipeline's own seed."
     )
+    accept_sunset: AcceptSunset = False
 
 
 class RetrainResult(Contract):
-    """What came of it. Not promoted: the sentence says in plain words why not."""
+    """What came of it. Not promoted: the sentence says in plain words why not. A dry run makes no model."""
 
     promoted: bool
     sentence: str
     surface: str
     dataset_id: str
     rows: int
-    model_id: str
+    model_id: str | None
     version: str
-    evaluation_id: str
+    evaluation_id: str | None
     active_id: str | None
     promotion_id: str | None
     metrics: JsonObject
@@ -68,7 +70,12 @@ def after(pipeline: str, params: RetrainParams, done: Sequence[StepDone]) -> Nex
             return Next(kind=f"{pipeline}.evaluate", params=compare)
         case [_, _, evaluated]:
             found = EvaluateResult.model_validate(evaluated)
-            evidence = PromoteParams(surface=params.surface, model_id=found.model_id, evaluation_id=found.evaluation_id)
+            evidence = PromoteParams(
+                surface=params.surface,
+                model_id=found.model_id,
+                evaluation_id=found.evaluation_id,
+                accept_sunset=params.accept_sunset,
+            )
             return Next(kind=f"{pipeline}.promote", params=evidence)
         case _:
             return Done(result=_result(*results))
