@@ -77,7 +77,11 @@ class Settings(BaseSettings):
     )
     llm_job_budget_usd: float = Field(25, ge=0, description="What one fine-tune may cost, by the estimate before it.")
     llm_concurrency: int = Field(8, gt=0, description="Completions that are asked for at once, over all processes.")
-    llm_requests_per_minute: int = Field(600, gt=0, description="Completions a minute, over all processes.")
+    llm_requests_per_minute: int = Field(
+        600,
+        gt=0,
+        description="Requests for completions a minute, over all processes; our own trainer has no such limit.",
+    )
     llm_timeout_seconds: float = Field(
         20, gt=0, description="The longest that one completion may take, with its waits and second tries."
     )

@@ -16,6 +16,7 @@ from shared.db import schedules, staging, sweeping
 from shared.db.locks import single_flight
 from shared.db.pool import Database, get_database
 from shared.errors import NotFoundError
+from shared.llm import completions
 from shared.registry import get_step
 from shared.settings import get_settings
 from workers import dispatch
@@ -53,6 +54,7 @@ def prune() -> None:
         with database.transaction() as conn:
             sweeping.delete_old_idempotency_keys(conn, timedelta(hours=settings.idempotency_hours))
             staging.drop_dead(conn)
+        completions.tidy(database)
         dispatch.compact_broker_log()
 
 

@@ -94,6 +94,17 @@ def prune_answers(conn: Connection, age: timedelta, limit: int) -> int:
     return conn.execute(_PRUNE, [age, limit]).rowcount
 
 
+def book_abandoned(conn: Connection, prefix: str, age: timedelta) -> int:
+    """Book what was reserved so long ago for completions (references with this prefix): their askers have died.
+
+    Nobody knows whether the provider billed them, so what they can have cost at the most is counted.
+    """
+    return conn.execute(
+        "UPDATE spend SET kind = 'booked' WHERE kind = 'reserved' AND starts_with(reference, %s) AND at < now() - %s",
+        [prefix + "_", age],
+    ).rowcount
+
+
 _LOCK_LIMITS: Final = (
     "SELECT allowance, refilled_at, blocked_until, slots, clock_timestamp() AS now FROM llm_limits"
     " WHERE provider = %s FOR UPDATE"

@@ -23,16 +23,20 @@ from shared.errors import UnavailableError
 from shared.llm.chat import CallPolicy, ChatRequest, Completion, Message
 from shared.llm.connection import Provider, provider_of
 from shared.llm.limits import Limiter
+from shared.llm.metering import COMPLETION
+from shared.llm.policy import llm_policy
 from shared.llm.tries import Asker, Claim, Question, completion_of
 from shared.settings import get_settings
 
-__all__ = ["CallPolicy", "ChatRequest", "Completion", "Completions", "Message", "default_completions"]
+__all__ = ["CallPolicy", "ChatRequest", "Completion", "Completions", "Message", "default_completions", "tidy"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_MARGIN_S: Final = 5.0
+_MARGIN_S: Final = 2.0
 """How much longer a claim lasts than its question may take."""
+_PAGE: Final = 500
+_SURELY_OVER: Final = timedelta(hours=1)
 _SHORTEST_LOOK_S: Final = 0.02
 _LONGEST_LOOK_S: Final = 0.25
 
@@ -64,7 +68,7 @@ class Completions:
         ``timeout_s`` (``provider-busy``, ``provider-unavailable``, ``provider-bad-answer``), and RefusedError when
         asking again would change nothing (``budget-exceeded``, ``provider-refused``).
         """
-        deadline = time.monotonic() + (timeout_s or self.timeout_s)
+        deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         question = Question(request=request, purpose=purpose, job_id=job_id, deadline=deadline)
         if not request.deterministic:
             return self._asker.answer(question)
@@ -96,13 +100,13 @@ class Completions:
         """Do some work with each item, as many at once as the provider may be asked, and return its results in order.
 
         For work that mostly waits for completions, guarded ones for example. Raises the first error; what has not
-        begun by then is not begun.
+        begun by then is not begun, and what is under way ends by itself (its answer is kept, its cost booked).
         """
         pool = ThreadPoolExecutor(max_workers=max(1, min(len(items), self._policy.limits.at_once)))
         try:
             return list(pool.map(work, items))
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)  # a worker that must stop does not wait for what is sent
 
     def _find_or_claim(self, key: bytes, question: Question) -> CachedAnswer | datetime:
         """Return the answer to the same question, or the claim to ask it; wait while somebody else is asking."""
@@ -127,6 +131,17 @@ class Completions:
                 )
             time.sleep(wait_s)
             look_s = min(_LONGEST_LOOK_S, look_s * 2)
+
+
+def tidy(database: Database) -> None:
+    """Forget answers that are too old, and book what askers that died had reserved; for the hourly sweep."""
+    age = timedelta(days=llm_policy().completions.cache_days)
+    deleted = _PAGE
+    while deleted == _PAGE:
+        with database.transaction() as conn:
+            deleted = rows.prune_answers(conn, age, _PAGE)
+    with database.transaction() as conn:
+        rows.book_abandoned(conn, COMPLETION, _SURELY_OVER)
 
 
 def default_completions() -> Completions:

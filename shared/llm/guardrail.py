@@ -88,7 +88,7 @@ def guarded(
     ``timeout_s`` bounds both calls together (default: the setting ``LLM_TIMEOUT_SECONDS``). The request's schema is
     the guard's unless it has one of its own. Errors of the database and of the provider end in the fallback.
     """
-    deadline = time.monotonic() + (timeout_s or completions.timeout_s)
+    deadline = time.monotonic() + (completions.timeout_s if timeout_s is None else timeout_s)
     if request.schema_ is None:
         request = request.model_copy(update={"schema_": guard.schema})
     asking = _Asking(completions, request, purpose, job_id, deadline)

@@ -26,8 +26,10 @@ from shared.llm.metering import Account, Meter, estimated_tokens
 
 log = structlog.get_logger()
 
-_MARGIN_S: Final = 5.0
+_MARGIN_S: Final = 2.0
 """How much longer a permit's lease lasts than its request may take."""
+_WHOLE: Final = frozenset({"stop", "length"})
+"""Reasons to end whose answers are worth keeping: a filter's whim is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +149,10 @@ class Asker:
         )
         count.unclear += 1  # until it is written down
         with self._database.transaction() as conn:
-            if claim is not None:
+            if claim is not None and answer.finish_reason in _WHOLE and answer.text:
                 rows.keep_answer(conn, claim.key, claim.token, answer)
+            elif claim is not None:
+                rows.release_question(conn, claim.key, claim.token)
             cost_usd = self._meter.close(conn, account, tokens=(prompt, answered), unclear=count.unclear - 1)
             self._limiter.release(conn, permit)
         return completion_of(answer, Path.MODEL, cost_usd=cost_usd)
