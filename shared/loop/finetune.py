@@ -4,7 +4,7 @@ Without ``live`` it is a dry run: it makes the very file that a live run uploads
 a key and without a request. A live run is driven by ``shared/llm/lifecycle.py``: it waits between its attempts.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from psycopg import Connection
 from pydantic import Field
@@ -27,6 +27,7 @@ from shared.loop.train import MODEL_KIND, library_versions
 from shared.pipeline import Done, FineTune, Pipeline, Run, Step, Wait
 from shared.settings import get_settings
 
+BaseModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 _SUFFIX: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _ENDS: Final[dict[str, str]] = {
     "failed": "the fine-tune failed",
@@ -41,10 +42,9 @@ class FinetuneParams(Contract):
 
     surface: Surface = Field(default="default", description="The part of the pipeline to train.")
     dataset_id: DatasetId | None = Field(default=None, description="The dataset. Empty: the surface's latest.")
-    base_model: str | None = Field(
-        default=None, min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$",
-        description="The base model. Empty: the pipeline's own, or `local-nearest` where our own trainer trains.",
-    )  # fmt: skip
+    base_model: BaseModelName | None = Field(
+        default=None, description="The base model. Empty: the pipeline's own, or `local-nearest` for our own trainer."
+    )
     live: bool = Field(default=False, description="Ask the provider. Without it nothing is sent: files only.")
     suffix: str | None = Field(
         default=None, pattern=_SUFFIX, description="What the model's name ends with. Empty: the pipeline's own."

@@ -8,6 +8,7 @@ from shared.loop.finetune import finetune_step
 from shared.loop.freeze import freeze_step
 from shared.loop.importing import import_step
 from shared.loop.promote import promote_step
+from shared.loop.refinetune import refinetune_step
 from shared.loop.retrain import retrain_step
 from shared.loop.train import train_step
 from shared.pipeline import FineTune, Pipeline, Step
@@ -15,13 +16,14 @@ from shared.pipeline import FineTune, Pipeline, Step
 
 def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
     """Return the loop's steps for a pipeline, in the order in which a model's life goes through them."""
+    tuned = isinstance(pipeline.train, FineTune)
     return (
         *((import_step(pipeline),) if pipeline.parse_labelled else ()),
         freeze_step(pipeline),
-        finetune_step(pipeline) if isinstance(pipeline.train, FineTune) else train_step(pipeline),
+        finetune_step(pipeline) if tuned else train_step(pipeline),
         evaluate_step(pipeline),
         promote_step(pipeline),
-        retrain_step(pipeline),
+        refinetune_step(pipeline) if tuned else retrain_step(pipeline),
         activate_step(pipeline),
         rollback_step(pipeline),
         deactivate_step(pipeline),
