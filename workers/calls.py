@@ -8,28 +8,28 @@ Celery's way from message to task takes longer than a prediction. So a worker th
 and listens to a plain list of payloads, and a front that has just got an answer uses that list alone; the Celery
 message follows when no answer does. Should a batch be answered twice, the second answer finds nobody who waits.
 
-When an answer does not come in time, the pipeline's fallback answers, and its line is *down*: until an empty batch has
+When an answer does not come in time, the addressee's fallback answers, and its line is *down*: until an empty batch has
 made the whole way through queue and worker and back, further calls get the fallback at once instead of waiting too.
 """
 
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from shared.contracts import Path, Queue
+from shared.contracts import Queue
 from shared.ids import CALL, new_id
-from shared.loop.predict import Answered, fallback_answer
+from shared.loop.predict import Answered
 from shared.pipeline import Pipeline
+from workers.addressees import A_co, Addressee, ForPipeline
 from workers.app import KEY_PREFIX
 from workers.dispatch import WakeUp, job_envelope, queue_key
+from workers.lines import Batch, Call, Line, close_down, fall_back, settle
 from workers.redis_line import AsyncRedisLine, Command
 
 log = structlog.get_logger()
@@ -39,45 +39,12 @@ REPLY_KEY: Final = KEY_PREFIX + "reply:"
 NEXT_KEY: Final = KEY_PREFIX + "calls"  # the list of payloads that workers listen to while they stay
 STAY_S: Final = 0.02  # how long a worker that has answered listens for more
 
-_MAX_BATCH: Final = 256
 _MAX_OUT: Final = 16  # batches of one line, for as many workers
 _GATHER_S: Final = 0.005  # how long calls gather while a batch is out: larger batches cost each call less
 _SURE_S: Final = STAY_S / 2  # how long after an answer a front counts on somebody who listens
 _NUDGE_S: Final = STAY_S  # after which it sends the Celery message all the same
 _LISTEN_S: Final = 1
 _PROBE_PAUSE_S: Final = 1.0
-
-
-@dataclass(slots=True)
-class _Call:
-    value: Any  # parsed: what the fallback needs
-    raw: Any  # JSON: what travels
-    answer: asyncio.Future[Answered]
-    deadline: float
-
-
-@dataclass(slots=True)
-class _Batch:
-    id: str
-    line: "_Line"
-    calls: Sequence[_Call]
-    deadline: float
-    payload: bytes
-    message: str = ""  # what Celery gets, once it was sent
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
-    answered: asyncio.Future[bool] | None = None  # of a probe: whether the way is free
-
-
-@dataclass(slots=True)
-class _Line:
-    """The calls of one surface: those that wait, how many batches are out, and whether the way is down."""
-
-    pipeline: Pipeline[Any, Any]
-    surface: str
-    waiting: deque[_Call] = field(default_factory=deque)
-    out: int = 0
-    flush: asyncio.Handle | None = None
-    down: bool = False
 
 
 class Caller:
@@ -88,8 +55,8 @@ class Caller:
         self._reply_key = REPLY_KEY + new_id("front")
         self._sender = AsyncRedisLine(redis_url, timeout_s)
         self._listener = AsyncRedisLine(redis_url, _LISTEN_S + timeout_s)
-        self._lines: dict[tuple[str, str], _Line] = {}
-        self._out: dict[str, _Batch] = {}
+        self._lines: dict[tuple[str, str], Line] = {}
+        self._out: dict[str, Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard_until = 0.0  # until then a worker listens, as far as its last answer tells
         self._stopping = False
@@ -105,7 +72,7 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for line in self._lines.values():
-            _close_down(line)
+            close_down(line)
         for batch in list(self._out.values()):
             self._give_up(batch)
         await self._sender.aclose()
@@ -117,45 +84,54 @@ class Caller:
         Raises InvalidInputError when it breaks the pipeline's contract.
         """
         value = pipeline.parse_input(raw)
-        line = self._line(pipeline, surface)
+        line = self._lines.get((pipeline.name, surface)) or self._open(ForPipeline(pipeline), surface)
+        answered: Answered = await self._ask(line, value, raw)
+        return answered
+
+    async def ask(self, addressee: Addressee[A_co], surface: str, raw: Any) -> A_co:
+        """Answer one input, which was checked before. Raises what the addressee raises."""
+        line = self._lines.get((addressee.name, surface)) or self._open(addressee, surface)
+        answer: A_co = await self._ask(line, raw, raw)
+        return answer
+
+    async def _ask(self, line: Line, value: Any, raw: Any) -> Any:
         if line.down:
-            return fallback_answer(pipeline, value)
+            return line.addressee.fallback(value)
         loop = asyncio.get_running_loop()
-        call = _Call(value, raw, loop.create_future(), loop.time() + self._timeout_s)
+        call = Call(value, raw, loop.create_future(), loop.time() + line.timeout_s)
         line.waiting.append(call)
         self._flush_soon(line)
         return await call.answer
 
-    def _line(self, pipeline: Pipeline[Any, Any], surface: str) -> _Line:
-        key = (pipeline.name, surface)
-        if key not in self._lines:
-            self._lines[key] = _Line(pipeline, surface)
-        return self._lines[key]
+    def _open(self, addressee: Addressee[Any], surface: str) -> Line:
+        line = Line(addressee, surface, addressee.timeout_s or self._timeout_s)
+        self._lines[addressee.name, surface] = line
+        return line
 
     # --- out --------------------------------------------------------------------------------------------------------
 
-    def _flush_soon(self, line: _Line) -> None:
+    def _flush_soon(self, line: Line) -> None:
         """Send what waits: in the next turn of the loop while no batch is out, otherwise when some have gathered."""
         loop = asyncio.get_running_loop()
         if not line.waiting or line.out >= _MAX_OUT:
             return
-        if line.out == 0 or len(line.waiting) >= _MAX_BATCH:
+        if line.out == 0 or len(line.waiting) >= line.addressee.max_batch:
             if line.flush is not None:
                 line.flush.cancel()
             line.flush = loop.call_soon(self._flush, line)
         elif line.flush is None:
             line.flush = loop.call_later(_GATHER_S, self._flush, line)
 
-    def _flush(self, line: _Line) -> None:
+    def _flush(self, line: Line) -> None:
         line.flush = None
-        calls = [line.waiting.popleft() for _ in range(min(len(line.waiting), _MAX_BATCH))]
+        calls = [line.waiting.popleft() for _ in range(min(len(line.waiting), line.addressee.max_batch))]
         if calls:
             self._send(line, calls, calls[0].deadline)
 
-    def _send(self, line: _Line, calls: Sequence[_Call], deadline: float) -> _Batch:
+    def _send(self, line: Line, calls: Sequence[Call], deadline: float) -> Batch:
         loop = asyncio.get_running_loop()
         batch_id = new_id(CALL)
-        batch = _Batch(batch_id, line, calls, deadline, self._payload(batch_id, line, calls))
+        batch = Batch(batch_id, line, calls, deadline, self._payload(batch_id, line, calls))
         batch.timers.append(loop.call_at(deadline, self._expire, batch))
         self._out[batch_id] = batch
         line.out += 1
@@ -168,45 +144,45 @@ class Caller:
         self._spawn(self._push(batch, *commands))
         return batch
 
-    def _nudge(self, batch: _Batch) -> None:
+    def _nudge(self, batch: Batch) -> None:
         """Send the Celery message of a batch that nobody has answered yet: perhaps nobody was listening."""
         self._spawn(self._push(batch, *self._message(batch)))
 
-    def _payload(self, batch_id: str, line: _Line, calls: Sequence[_Call]) -> bytes:
+    def _payload(self, batch_id: str, line: Line, calls: Sequence[Call]) -> bytes:
         return orjson.dumps(
             {
                 "id": batch_id,
                 "reply_to": self._reply_key,
-                "pipeline": line.pipeline.name,
+                "pipeline": line.addressee.name,
                 "surface": line.surface,
                 "inputs": [call.raw for call in calls],
             }
         )
 
-    def _message(self, batch: _Batch) -> list[Command]:
+    def _message(self, batch: Batch) -> list[Command]:
         """Return the commands that send a batch by way of Celery."""
-        wake = WakeUp(batch.id, f"{batch.line.pipeline.name}.predict", Queue.INFERENCE.value)
+        wake = WakeUp(batch.id, f"{batch.line.addressee.name}.predict", Queue.INFERENCE.value)
         batch.message = job_envelope(wake)
         return [
             ("SET", CALL_KEY + batch.id, batch.payload, "PX", self._left_ms(batch)),
             ("LPUSH", queue_key(wake.queue), batch.message),
         ]
 
-    def _left_ms(self, batch: _Batch) -> int:
+    def _left_ms(self, batch: Batch) -> int:
         """Return the time to the deadline, which Redis's clock alone keeps: the clocks of hosts may differ."""
         return max(1, int((batch.deadline - asyncio.get_running_loop().time()) * 1000))
 
-    async def _push(self, batch: _Batch, *commands: Command) -> None:
+    async def _push(self, batch: Batch, *commands: Command) -> None:
         try:
             await self._sender.run(*commands)
         except (RedisError, OSError) as error:
             self._lose(batch, type(error).__name__)
 
-    def _expire(self, batch: _Batch) -> None:
+    def _expire(self, batch: Batch) -> None:
         self._lose(batch, "no answer in time")
         self._spawn(self._withdraw(batch))
 
-    async def _withdraw(self, batch: _Batch) -> None:
+    async def _withdraw(self, batch: Batch) -> None:
         """Take back a message that nobody took, so that none pile up while no worker runs."""
         queue = queue_key(Queue.INFERENCE.value)
         with contextlib.suppress(RedisError, OSError):
@@ -241,9 +217,9 @@ class Caller:
             batch.answered.set_result(True)
         for call, answer in zip(batch.calls, answers, strict=True):
             if not call.answer.done():  # else its client has hung up
-                call.answer.set_result(Answered(**answer | {"path": Path(answer["path"])}))
+                settle(call, batch.line.addressee.read, answer)
 
-    def _close(self, batch_id: str) -> _Batch | None:
+    def _close(self, batch_id: str) -> Batch | None:
         batch = self._out.pop(batch_id, None)
         if batch is None:
             return None
@@ -253,16 +229,16 @@ class Caller:
         self._flush_soon(batch.line)
         return batch
 
-    def _give_up(self, batch: _Batch) -> None:
+    def _give_up(self, batch: Batch) -> None:
         """Answer a batch's calls with the fallback."""
         self._close(batch.id)
         if batch.answered is not None and not batch.answered.done():
             batch.answered.set_result(False)
-        _fall_back(batch.line, batch.calls)
+        fall_back(batch.line, batch.calls)
 
     # --- down and up again ------------------------------------------------------------------------------------------
 
-    def _lose(self, batch: _Batch, reason: str) -> None:
+    def _lose(self, batch: Batch, reason: str) -> None:
         """Give up a batch, and with it its line until a probe comes through."""
         if batch.id not in self._out:
             return
@@ -270,36 +246,26 @@ class Caller:
         self._give_up(batch)
         if line.down:
             return
-        log.warning("calls get the fallback", pipeline=line.pipeline.name, surface=line.surface, reason=reason)
-        _close_down(line)
+        log.warning("calls get the fallback", addressee=line.addressee.name, surface=line.surface, reason=reason)
+        close_down(line)
         self._spawn(self._probe(line))
 
-    async def _probe(self, line: _Line) -> None:
+    async def _probe(self, line: Line) -> None:
         loop = asyncio.get_running_loop()
         went_down = time.monotonic()
         while not self._stopping:
             answered: asyncio.Future[bool] = loop.create_future()
-            batch = self._send(line, [], loop.time() + self._timeout_s)
+            batch = self._send(line, [], loop.time() + line.timeout_s)
             batch.answered = answered
             if await answered:
                 break
             await asyncio.sleep(_PROBE_PAUSE_S)
         line.down = False
-        log.info("calls get answers again", pipeline=line.pipeline.name, after_s=round(time.monotonic() - went_down, 1))
+        log.info(
+            "calls get answers again", addressee=line.addressee.name, after_s=round(time.monotonic() - went_down, 1)
+        )
 
     def _spawn(self, coroutine: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
-
-
-def _close_down(line: _Line) -> None:
-    line.down = True
-    _fall_back(line, line.waiting)
-    line.waiting.clear()
-
-
-def _fall_back(line: _Line, calls: Iterable[_Call]) -> None:
-    for call in calls:
-        if not call.answer.done():
-            call.answer.set_result(fallback_answer(line.pipeline, call.value))

@@ -1,4 +1,4 @@
-"""The prediction calls: one Celery task for each pipeline, whose only argument is the id of a batch.
+"""The prediction calls: one Celery task for each pipeline and one for local models, with a batch's id as only argument.
 
 The batch lies in Redis until its deadline (see ``workers/calls.py``); the answers go back to the list of the front that
 asked. Nothing is kept, nothing is tried again: a front that gets no answer in time has a fallback. Having answered, the
@@ -9,6 +9,7 @@ import gc
 import os
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -18,13 +19,15 @@ from celery.worker import state as celery_state
 from celery.worker.request import Request
 
 from shared.artifact_stores import open_store
-from shared.contracts import Queue
+from shared.contracts import JsonObject, Queue
 from shared.db.pool import get_database
+from shared.llm.local_models import LocalModels
 from shared.loop.model_files import ModelFiles
-from shared.loop.predict import Predictor
+from shared.loop.predict import Answered, Predictor
 from shared.pipeline import Pipeline
 from shared.registry import pipelines
 from shared.settings import get_settings
+from workers.addressees import LLM
 from workers.app import app, task
 from workers.calls import CALL_KEY, NEXT_KEY, STAY_S
 from workers.redis_line import Command, RedisLine
@@ -55,8 +58,7 @@ def _answer(payload: bytes, *, stays: bool) -> list[Command]:
     """Return the commands that send a batch's answers, and word whether this worker listens for another one."""
     batch = orjson.loads(payload)
     try:
-        predictor = _predictor(os.getpid())
-        answers = predictor.answer(batch["pipeline"], batch["surface"], batch["inputs"])
+        answers = _answers(batch["pipeline"], batch["surface"], batch["inputs"])
     except Exception:
         log.exception("batch not answered", pipeline=batch["pipeline"], call=batch["id"])
         answers = None  # the front falls back at once, instead of waiting for what will not come
@@ -68,6 +70,12 @@ def _answer(payload: bytes, *, stays: bool) -> list[Command]:
         ("DEL", CALL_KEY + batch["id"]),
         ("LREM", NEXT_KEY, 0, payload),
     ]
+
+
+def _answers(name: str, surface: str, inputs: list[Any]) -> list[Answered] | list[JsonObject]:
+    if name == LLM:
+        return _local_models(os.getpid()).answer(surface, inputs)
+    return _predictor(os.getpid()).answer(name, surface, inputs)
 
 
 class CallRequest(Request):  # type: ignore[misc]  # Celery has no types
@@ -86,10 +94,20 @@ def _line(pid: int) -> RedisLine:  # noqa: ARG001  (the key: sockets do not surv
 @lru_cache(maxsize=1)
 def _predictor(pid: int) -> Predictor:  # noqa: ARG001  (the key, as above: threads do not either)
     settings = get_settings()
-    files = ModelFiles(open_store(settings.artifacts(), settings), settings.tuneyard_home.resolve() / "models")
+    files = ModelFiles(open_store(settings.artifacts(), settings), _home() / "models")
     predictor = Predictor(get_database(), files, _served())
     predictor.start()
     return predictor
+
+
+@lru_cache(maxsize=1)
+def _local_models(pid: int) -> LocalModels:  # noqa: ARG001  (the key, as above)
+    settings = get_settings()
+    return LocalModels(ModelFiles(open_store(settings.artifacts(), settings), _home() / "local-models"))
+
+
+def _home() -> Path:
+    return get_settings().tuneyard_home.resolve()
 
 
 def _served() -> dict[str, Pipeline[Any, Any]]:
@@ -105,13 +123,13 @@ def _load_models(**_: Any) -> None:
         gc.freeze()  # what is loaded stays: looking at it in each full collection would hold up the calls
 
 
-def _register(pipeline_name: str) -> None:
+def _register(name: str) -> None:
     def predict(batch_id: str) -> None:
         answer_batches(batch_id)
 
-    task(f"{pipeline_name}.predict", Queue.INFERENCE)(predict)
+    task(f"{name}.predict", Queue.INFERENCE)(predict)
 
 
-for _name in _served():
+for _name in (*_served(), LLM):
     _register(_name)
 signals.worker_process_init.connect(_load_models)

@@ -7,7 +7,7 @@ pyproject.toml that only the workers of the queues ``gpu`` and ``inference`` ins
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
@@ -53,7 +53,7 @@ class LocalRequest:
     json_object: bool = False
     """The answer must be a JSON object, whatever is in it."""
     max_tokens: int | None = None
-    stop: tuple[str, ...] = field(default=())
+    stop: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
