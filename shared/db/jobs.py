@@ -188,6 +188,22 @@ def report_flow(conn: Connection, job_id: str, *, fraction: float, message: str)
     )
 
 
+_PROGRESS_WAITING = logged(
+    "UPDATE jobs SET message = %(text)s, counters = %(counters)s, progress = coalesce(%(fraction)s, progress)"
+    " WHERE id = %(id)s AND state = 'waiting'"
+)
+
+
+def report_waiting(
+    conn: Connection, job_id: str, *, fraction: float | None, message: str, counters: JsonObject
+) -> Job | None:
+    """Show on a waiting job how far that is for which it waits. None: it does not wait, and will say so itself."""
+    return change(
+        conn, _PROGRESS_WAITING, event="progress", text=message, data={"fraction": fraction, **counters}, id=job_id,
+        fraction=fraction, counters=Jsonb(counters),
+    )  # fmt: skip
+
+
 _REVIVE = logged(
     "UPDATE jobs SET state = %(state)s::job_state, run_at = CASE WHEN %(state)s::job_state = 'queued' THEN now()"
     " ELSE %(never)s::timestamptz END, sent_at = NULL, failures = 0, error = NULL, result = NULL,"

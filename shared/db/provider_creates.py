@@ -109,3 +109,17 @@ def allow_create(conn: Connection, run_id: str) -> ProviderJob | None:
         " AND state = 'create_unknown' RETURNING " + COLUMNS,
         [run_id],
     )
+
+
+def empty_list_of_cancelled(conn: Connection, run_id: str, *, lists: int, settle: timedelta) -> bool:
+    """Count a list that did not show the job of an unclear create that shall be cancelled.
+
+    Returns whether it is settled by now that there is none.
+    """
+    counted = conn.execute(
+        "UPDATE provider_jobs SET empty_lists = empty_lists + 1, state = 'create_unknown' WHERE id = %s"
+        " AND state IN ('creating', 'create_unknown') AND cancel_requested"
+        " RETURNING empty_lists >= %s AND creating_since < clock_timestamp() - %s",
+        [run_id, lists, settle],
+    )
+    return counted.fetchone() == (True,)

@@ -62,8 +62,8 @@ def open_runs(conn: Connection, server: str) -> list[OpenRun]:
 def note_cancelled(conn: Connection, server: str) -> int:
     """Ask for the cancel of open runs whose job was cancelled; returns how many. Nobody takes them over any more."""
     return conn.execute(
-        "UPDATE provider_jobs SET cancel_requested = true FROM jobs WHERE jobs.id = job_id AND jobs.state = 'cancelled'"
-        " AND server = %s AND provider_jobs.finished_at IS NULL AND NOT cancel_requested",
+        "UPDATE provider_jobs AS p SET cancel_requested = true FROM jobs WHERE jobs.id = p.job_id"
+        " AND jobs.state = 'cancelled' AND p.server = %s AND p.finished_at IS NULL AND NOT p.cancel_requested",
         [server],
     ).rowcount
 

@@ -22,7 +22,7 @@ from shared.db.jobs import get as get_job
 from shared.db.provider_jobs import ProviderJob
 from shared.errors import RefusedError, UnavailableError
 from shared.files import ResultFiles
-from shared.llm import budget, runs
+from shared.llm import budget, hearing, runs
 from shared.llm.budget import Cost
 from shared.llm.fine_tunes import (
     Ambiguous,
@@ -111,7 +111,22 @@ class Lifecycle:
             if isinstance(outcome, Wait):
                 return outcome
             run = outcome
+        self._hear(run)
         return run
+
+    def _hear(self, run: ProviderJob) -> None:
+        """Store what the provider has told about a job on its way. For people: nothing hangs on it."""
+        if run.provider_job_id is None or run.server != self._server:
+            return
+        try:
+            events = self._remote.events(run.provider_job_id)
+        except (RefusedError, UnavailableError) as error:
+            log.info("events unknown", run=run.id, reason=error.message)
+            return
+        with self._run.fenced() as conn:
+            new = hearing.store(conn, run.id, events)
+        for event in [e for e in new if e.step is not None][-1:]:
+            self._run.report(hearing.fraction(event) or 0.0, hearing.sentence(event), **hearing.counters(event))
 
     def _write(self, run: ProviderJob, change: Callable[[Connection], ProviderJob | None]) -> ProviderJob:
         """Write while this attempt holds the job; where somebody else was first, go on from what is there."""
@@ -259,5 +274,6 @@ class Lifecycle:
             return Wait(after=self._policy.backstop, reason="the provider does not know the fine-tune: run llm doctor")
         seen = self._write(run, lambda conn: runs.note(conn, run, remote))
         if seen.is_open:
+            self._hear(seen)
             return Wait(after=self._policy.backstop, reason=f"the provider says: {remote.status}"[:100])
         return seen
