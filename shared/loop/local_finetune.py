@@ -22,6 +22,8 @@ from shared.db.fine_tunes import FineTuneRow
 from shared.errors import RefusedError
 from shared.llm.connection import LOCAL
 from shared.llm.engines import Trained, engine_for
+from shared.llm.policy import llm_policy
+from shared.llm.training_file import FileReport, validate_file
 from shared.loop import conversations
 from shared.loop.conversations import Conversations, Lines
 from shared.loop.curve import Curve, Paused
@@ -111,26 +113,33 @@ def _files_of(conn: Connection, row: FineTuneRow) -> dict[Split, FileRef]:
 
 def _validate(run: Run, row: FineTuneRow, files: dict[Split, FileRef]) -> None:
     """Refuse files that break the rules of training files, then note that they do not."""
-    from shared.llm.training_file import validate_file
-
     for split, param in (("train", "training_file"), ("test", "validation_file")):
         if split not in files:
             continue
         run.report(0.02, f"checking the {param.replace('_', ' ')}")
+        limits = llm_policy().limits
+        if split == "test":  # what a curve is measured on may be short
+            limits = limits.model_copy(update={"min_examples": 1})
         with run.artifacts.open(files[split]) as file:
-            report = validate_file(file, _KINDS[row.method])
+            report = validate_file(file, _KINDS[row.method], limits)
         if not report.ok:
-            first = report.faults[0]
-            raise RefusedError(
-                f"the {param.replace('_', ' ')} has {report.fault_count:,} faults; "
-                f"the first is in line {first.line}: {first.message}",
-                code=f"invalid-{param.replace('_', '-')}",
-                advice="tuneyard llm validate FILE lists them",
-                param=param,
-                faults=[{"line": f.line, "code": f.code} for f in report.faults[:_LISTED_FAULTS]],
-            )
+            raise _bad_file(param, report)
     with run.fenced() as conn:
         fine_tunes.set_validated(conn, row.id)
+
+
+def _bad_file(param: str, report: FileReport) -> RefusedError:
+    """Say what is wrong with a file: lines and codes, nothing that stands in it."""
+    first = report.faults[0]
+    name = param.replace("_", " ")
+    return RefusedError(
+        f"the {name} has {report.fault_count:,} faults; the first: "
+        f"{f'line {first.line}, ' if first.line else ''}{first.message}",
+        code=f"invalid-{name.replace(' ', '-')}",
+        advice="tuneyard llm validate FILE lists them",
+        param=param,
+        faults=[{"line": fault.line, "code": fault.code} for fault in report.faults[:_LISTED_FAULTS]],
+    )
 
 
 def _learn(run: Run, row: FineTuneRow, files: dict[Split, FileRef], curve: Curve) -> Trained:

@@ -8,7 +8,7 @@ import re
 from typing import Annotated, Final
 
 from annotated_types import Ge, Le
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from psycopg import Connection
 from starlette.requests import Request
 
@@ -42,6 +42,13 @@ _After = Annotated[str | None, Query(max_length=64)]
 _Limit = Annotated[int, Ge(1), Le(100)]
 
 
+def _metadata_of(request: Request) -> dict[str, str] | None:
+    """Return the pairs that are asked for, none for all jobs; None when jobs without metadata are asked for."""
+    if request.query_params.get("metadata") == "null":
+        return None
+    return {found[1]: value for key, value in request.query_params.items() if (found := _METADATA.fullmatch(key))}
+
+
 @router.post("", name="openai.fine_tuning.create")
 @in_transaction
 def create_job(work: Work, asked: CreateFineTune, who: Submits) -> FineTuneView:
@@ -66,13 +73,15 @@ def create_job(work: Work, asked: CreateFineTune, who: Submits) -> FineTuneView:
 @router.get("", name="openai.fine_tuning.list")
 @reading
 def list_jobs(
-    conn: Connection, *, _who: Submits, request: Request, after: _After = None, limit: _Limit = 20
+    conn: Connection,
+    *,
+    _who: Submits,
+    wanted: Annotated[dict[str, str] | None, Depends(_metadata_of)],
+    after: _After = None,
+    limit: _Limit = 20,
 ) -> ListedPage[FineTuneView]:
     """Show fine-tuning jobs, newest first; ``metadata[k]=v`` chooses, ``metadata=null`` asks for those without any."""
-    wanted = {found[1]: value for key, value in request.query_params.items() if (found := _METADATA.fullmatch(key))}
-    rows = fine_tunes.list_fine_tunes(
-        conn, metadata=wanted, no_metadata=request.query_params.get("metadata") == "null", after=after, limit=limit + 1
-    )
+    rows = fine_tunes.list_fine_tunes(conn, metadata=wanted, no_metadata=wanted is None, after=after, limit=limit + 1)
     return ListedPage.of([FineTuneView.of(row) for row in rows], limit)
 
 
