@@ -12,7 +12,7 @@ from api import errors, imports, openapi
 from api.deps import running_front
 from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
-from api.routes import datasets, jobs, keys, lineage, models, operations, predictions, router
+from api.routes import datasets, jobs, keys, lineage, models, operations, predictions, router, webhooks
 from api.routes.openai import api as openai_api
 from api.routes.openai import files as openai_files
 from api.steps import add_step
@@ -32,7 +32,7 @@ Turns what people decide into promoted models, again and again, unattended.
 """
 # the busiest first
 _RESOURCES: Final = (
-    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, operations,
+    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, webhooks, operations,
 )  # fmt: skip
 
 
