@@ -12,7 +12,7 @@ from shared.errors import InvalidInputError
 from shared.llm.policy import Limits, llm_policy
 from shared.llm.prices import likely_epochs
 from shared.llm.training_faults import FAULTS, WARNINGS, Fault, Notes
-from shared.llm.training_lines import BOM, BadLineError, Line, lines_of, parse
+from shared.llm.training_lines import BOM, BadLineError, Line, Parser, lines_of
 from shared.llm.training_rules import Kind, Rules, kind_of
 
 BAD_FILE: Final = "bad-training-file"
@@ -97,6 +97,7 @@ class _Check:
     def __init__(self, limits: Limits, kind: Kind | None) -> None:
         self.limits = limits
         self._kind = kind
+        self._parser = Parser()
         self._rules = Rules(limits)
         self._faults = _Found(dict(FAULTS), limits.named_faults)
         self._warnings = _Found(dict(WARNINGS), limits.named_faults)
@@ -130,13 +131,12 @@ class _Check:
     def _example(self, data: bytes | None) -> Notes:
         if data is None:
             raise BadLineError("line-too-large", f"over {self.limits.max_line_bytes:,} bytes")
-        example, dumped = parse(data)
+        example, mark = self._parser.parse(data)
         if self._kind is None and isinstance(example, dict):
             self._kind = kind_of(example)
         notes, tokens = self._rules.check(example, self._kind or "chat")
         self._tokens += min(tokens, self.limits.max_line_tokens)
         self._longest = max(self._longest, tokens)
-        mark = hash(dumped)
         if mark in self._seen:
             notes.report("duplicate-example")
         elif len(self._seen) < _REMEMBERED:

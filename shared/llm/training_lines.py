@@ -12,8 +12,8 @@ import orjson
 
 BOM: Final = b"\xef\xbb\xbf"
 _QUOTE: Final = b'"'
-_ESCAPED: Final = b'\\"'
-_NUL: Final = b"\\u0000"
+_MISSES: Final = 8  # lines in a row whose end is new: the file is not of this kind
+_OTHER_QUOTE: Final = b"\\u0022"
 
 
 class Line(NamedTuple):
@@ -57,17 +57,56 @@ def parse(data: bytes) -> tuple[Any, bytes]:
         raise _why(data) from None
     except orjson.JSONEncodeError:  # it writes fewer levels than it reads
         raise BadLineError("too-deep") from None
-    # A key that stands twice is lost in the value, with its quotes. A quote written as \u0022 is no quote in either,
-    # and a backslash written as \u005c before one can only make the line look wrong, which is then looked at.
-    if _quotes(data) != _quotes(dumped) and _has_duplicates(data):
+    # A key that stands twice is lost in the value, with its quotes. Only a quote that the line writes as \u0022 could
+    # make up for them, since dumping writes a quote there.
+    if (data.count(_QUOTE) != dumped.count(_QUOTE) or _OTHER_QUOTE in data) and _has_duplicates(data):
         raise BadLineError("duplicate-key")
-    if _NUL in dumped and _has_nul(value):
-        raise BadLineError("nul")
     return value, dumped
 
 
-def _quotes(data: bytes) -> int:
-    return data.count(_QUOTE) - data.count(_ESCAPED)
+class Parser:
+    """Parses lines, most of which end in the same declaration of functions: that is read once.
+
+    A line that ends as one before, from the comma before ``"tools"`` on, is the same object with other members before;
+    if these are an object by themselves, the line is that object with the same functions. Typical files become shorter
+    by two thirds.
+    """
+
+    def __init__(self) -> None:
+        self._tail = self._dumped_tail = b""
+        self._tools: Any = None
+        self._misses = 0
+
+    def parse(self, data: bytes) -> tuple[Any, int]:
+        """Return a line's value, and a mark that equal values share. Raises BadLineError."""
+        if self._tail and data.endswith(self._tail):
+            try:
+                value, dumped = parse(data[: -len(self._tail)] + b"}")
+            except BadLineError:
+                value = None
+            if value and isinstance(value, dict) and "tools" not in value:
+                value["tools"] = self._tools
+                self._misses = 0
+                return value, hash(dumped[:-1] + self._dumped_tail)
+        value, dumped = parse(data)
+        if self._misses < _MISSES and isinstance(value, dict) and value and next(reversed(value)) == "tools":
+            self._learn(data, value)
+        return value, hash(dumped)
+
+    def _learn(self, data: bytes, value: dict[str, Any]) -> None:
+        """Remember how this line ends, if it can be cut before its functions."""
+        self._misses += 1
+        start = data.find(b'"tools"')
+        comma = data.rfind(b",", 0, start)
+        if comma < 0 or data[comma + 1 : start].strip():
+            return
+        try:
+            head = orjson.loads(data[:comma] + b"}")
+        except orjson.JSONDecodeError:
+            return
+        if head == {name: inner for name, inner in value.items() if name != "tools"}:
+            self._tail, self._tools = data[comma:], value["tools"]
+            self._dumped_tail = b',"tools":' + orjson.dumps(self._tools) + b"}"
 
 
 def _why(data: bytes) -> BadLineError:
@@ -108,11 +147,3 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(_: str) -> None:
     raise BadLineError("nan")
-
-
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any("\0" in key or _has_nul(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))

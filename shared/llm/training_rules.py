@@ -42,7 +42,10 @@ class Rules:
             notes.report("not-object")
             return notes, 0
         declared = self._chat(example, notes) if kind == "chat" else self._preference(example, notes)
-        tokens = count_example(notes.texts, notes.messages, declared.tokens) + IMAGE * notes.images
+        text = "\n".join(notes.texts)
+        if "\0" in text:
+            notes.report("nul")
+        tokens = count_example(text, notes.messages, declared.tokens) + IMAGE * notes.images
         if tokens > self._limits.long_line_tokens:
             code = "too-long" if tokens > self._limits.max_line_tokens else "long-example"
             notes.report(code, f"about {tokens:,} tokens")

@@ -68,15 +68,19 @@ class Toolbox:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._remembered: dict[bytes, Declared] = {}
+        self._last: tuple[object, str, Declared] = (self, "", NOTHING)
 
     def read(self, tools: object, *, where: str = "tools", wrapped: bool = True) -> Declared:
         """Return what a list of declarations declares; ``wrapped`` is the newer form, with a type around each."""
+        if tools is self._last[0] and where == self._last[1]:  # the parser gives the same object for the same text
+            return self._last[2]
         key = orjson.dumps([where, tools])
         found = self._remembered.get(key)
         if found is None:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
             found = self._remembered[key] = self._read(tools, where, wrapped=wrapped, tokens=count_tools(key))
+        self._last = tools, where, found
         return found
 
     def _read(self, tools: object, where: str, *, wrapped: bool, tokens: int) -> Declared:
