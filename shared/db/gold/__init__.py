@@ -10,7 +10,7 @@ from shared.db.gold.conclusions import (
     put_machine,
     replaceable,
 )
-from shared.db.gold.freezes import Freeze, approved_ids, find_freeze, put_freeze
+from shared.db.gold.freezes import Freeze, approved_ids, find_freeze, hash_of, put_freeze
 from shared.db.gold.offending import (
     AnswerRow,
     Negative,
@@ -38,7 +38,7 @@ from shared.db.gold.snapshots import (
 __all__ = [
     "AnswerRow", "Conclusion", "Decided", "Example", "Freeze", "GoldCounts", "Negative", "Offender", "Reseeded",
     "answers_of_job", "approve_drafts", "approve_negatives", "approved_ids", "counts", "example_ids", "examples",
-    "find_freeze", "group_of", "latest_examples", "list_negatives", "list_offenders", "offending_answers",
+    "find_freeze", "group_of", "hash_of", "latest_examples", "list_negatives", "list_offenders", "offending_answers",
     "put_answers", "put_examples", "put_freeze", "put_human", "put_machine", "put_negatives", "put_offenders",
     "replaceable", "snapshots_of",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """SQL of ``ml.freezes``: the seed's names (``train_v1``, ``eval_v1``) of what was frozen."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -57,9 +59,15 @@ def find_freeze(conn: Connection, name: str) -> Freeze | None:
         return cursor.execute(f"SELECT {_COLUMNS} FROM ml.freezes WHERE name = %s", [name]).fetchone()
 
 
-def approved_ids(conn: Connection) -> dict[str, str]:
-    """Return the ids of all approved examples, each with its group."""
+def approved_ids(conn: Connection, *, human: bool = False) -> dict[str, str]:
+    """Return the ids of the approved examples, each with its group; ``human``: only what a person said."""
     query = """
-        SELECT e.id, e.group_key FROM ml.examples e JOIN ml.gold g ON g.example_id = e.id WHERE g.status = 'approved'
+        SELECT e.id, e.group_key FROM ml.examples e JOIN ml.gold g ON g.example_id = e.id
+        WHERE g.status = 'approved' AND (g.origin = 'human' OR NOT %s)
     """
-    return dict(conn.execute(query).fetchall())
+    return dict(conn.execute(query, [human]).fetchall())
+
+
+def hash_of(ids: Iterable[str]) -> str:
+    """Return the hash that names a set of ids, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
