@@ -133,9 +133,24 @@ def alive_of_request(conn: Connection, request_hash: str) -> ProviderJob | None:
     return one(conn, _SELECT + "WHERE request_hash = %s AND " + _ALIVE + " FOR UPDATE", [request_hash])
 
 
-def alive_of_job(conn: Connection, job_id: str) -> ProviderJob | None:
-    """Return the run that a job drives: under way, or succeeded and not yet taken home."""
-    return one(conn, _SELECT + "WHERE job_id = %s AND " + _ALIVE + " ORDER BY id DESC LIMIT 1", [job_id])
+_OF_JOB: Final[LiteralString] = (
+    _SELECT
+    + """AS p WHERE job_id = %(job)s AND ("""
+    + _ALIVE
+    + """ OR NOT cancel_requested AND NOT EXISTS (
+        SELECT FROM job_events AS e
+        WHERE e.job_id = %(job)s AND e.type IN ('failed', 'cancelled') AND e.at > p.finished_at
+    )) ORDER BY id DESC LIMIT 1"""
+)
+
+
+def of_job(conn: Connection, job_id: str) -> ProviderJob | None:
+    """Return the run that a job has begun: under way, succeeded, or ended in a way of which the job has not yet failed.
+
+    A worker may die between the end of a run and that of its job: what follows then is the job's failure, not a second
+    run. After that failure a retry is a person's wish to pay again.
+    """
+    return one(conn, _OF_JOB, {"job": job_id})
 
 
 def by_provider_job(conn: Connection, provider_job_id: str) -> list[ProviderJob]:

@@ -63,9 +63,9 @@ class Lifecycle:
     # --- the run of this job ----------------------------------------------------------------------------------------
 
     def mine(self) -> ProviderJob | None:
-        """Return the run that an earlier attempt of this job has begun, if it is not dead."""
+        """Return the run that an earlier attempt of this job has begun: go on with it, whatever became of it."""
         with self._run.reading() as conn:
-            return rows.alive_of_job(conn, self._run.job_id)
+            return rows.of_job(conn, self._run.job_id)
 
     def begin(self, wanted: Wanted) -> ProviderJob | Wait:
         """Begin a run, or join the one that stands for the same request: another job may have begun or finished it."""

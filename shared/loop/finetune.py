@@ -194,6 +194,6 @@ def _failure(ended: ProviderJob) -> RefusedError:
     what = _ENDS.get(ended.state, f"the fine-tune is {ended.state}")
     return RefusedError(
         f"{what} ({why})" if why else what,
-        code=ended.state.replace("_", "-"),
+        code=ended.state.replace("_", "-") if ended.provider_job_id else str(error.get("code", ended.state)),
         advice=str(error.get("advice", "")) or f"see tuneyard llm doctor --job-id {ended.provider_job_id or ended.id}",
     )
