@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from shared.contracts import JsonObject
+from shared.contracts import JsonObject, Queue
 from shared.settings import get_settings
 
 
@@ -14,6 +14,7 @@ class Sweep:
     name: str
     every: timedelta
     why: str
+    queue: Queue = Queue.SWEEPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,13 @@ SWEEPS = (
         every=timedelta(hours=1),
         why="Deletes progress events of long finished jobs, idempotency keys nobody will repeat, what killed"
         " imports had staged, and the texts of answered calls in Redis's file.",
+    ),
+    Sweep(
+        name="providers",
+        every=timedelta(seconds=get_settings().llm_sweep_seconds),
+        why="Asks the provider for all fine-tunes under way with lists of a hundred, shows how far they are, and wakes"
+        " the jobs of those that have ended. Costs no request while there are none.",
+        queue=Queue.FINETUNE,
     ),
 )
 

@@ -41,7 +41,7 @@ def _beat_schedule() -> dict[str, dict[str, Any]]:
             "task": f"sweeps.{sweep.name}",
             "schedule": sweep.every,
             # A sweep that comes late is no use: the next one does its work.
-            "options": {"queue": Queue.SWEEPS.value, "expires": sweep.every.total_seconds()},
+            "options": {"queue": sweep.queue.value, "expires": sweep.every.total_seconds()},
         }
         for sweep in SWEEPS
     }

@@ -15,8 +15,13 @@ from shared.contracts import Queue
 from shared.db import schedules, staging, sweeping
 from shared.db.locks import single_flight
 from shared.db.pool import Database, get_database
-from shared.errors import NotFoundError
+from shared.errors import InvalidInputError, NotFoundError
 from shared.llm import completions
+from shared.llm.connection import provider_of
+from shared.llm.openai_fine_tunes import OpenAIFineTunes
+from shared.llm.policy import llm_policy
+from shared.llm.wanted import server_of
+from shared.loop.providers import Sweep
 from shared.registry import get_step
 from shared.settings import get_settings
 from workers import dispatch
@@ -56,6 +61,27 @@ def prune() -> None:
             staging.drop_dead(conn)
         completions.tidy(database)
         dispatch.compact_broker_log()
+
+
+@task("sweeps.providers", Queue.FINETUNE)
+def sweep_providers() -> None:
+    """Ask the provider for all fine-tunes under way, and wake the jobs of those that have ended."""
+    database = get_database()
+    with single_flight(database, "sweeps.providers") as mine:
+        if not mine:
+            return
+        try:
+            provider = provider_of(get_settings())
+        except InvalidInputError as error:  # a stack without fine-tunes needs no provider
+            log.debug("no sweep of fine-tunes", reason=error.message)
+            return
+        policy = llm_policy().life_cycle
+        swept = Sweep(
+            database, lambda: OpenAIFineTunes(provider, timeout=policy.request_timeout), server_of(provider), policy
+        ).run()
+        if swept.open:
+            log.info("fine-tunes swept", open=swept.open, requests=swept.requests, changed=swept.changed)
+        dispatch.send_or_leave(database, [WakeUp(*job) for job in swept.woken])
 
 
 @task("sweeps.fire", Queue.SWEEPS)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Final, TypeVar
 
 import structlog
@@ -58,7 +59,7 @@ class Sweep:
         self, database: Database, remote: Callable[[], FineTunes], server: str, policy: LifecyclePolicy
     ) -> None:
         self._database = database
-        self._remote = remote
+        self._make_remote = remote
         self._server = server
         self._policy = policy
         self._ends_at = time.monotonic() + _LONGEST_S
@@ -66,7 +67,7 @@ class Sweep:
         self._changed: set[str] = set()
 
     def run(self) -> Swept:
-        """Sweep once. Raises UnavailableError when the database does not answer; a fault of the provider ends the sweep."""
+        """Sweep once. Raises UnavailableError when the database is away; a fault of the provider ends the sweep."""
         with self._database.transaction() as conn:
             provider_sweep.note_cancelled(conn, self._server)
         with self._database.reading() as conn:
@@ -99,11 +100,15 @@ class Sweep:
                 self._cancel(run, found.get(run.id, []))
         self._hear(listed)
 
+    @cached_property
+    def _remote(self) -> FineTunes:
+        return self._make_remote()
+
     def _ask(self, question: Callable[[FineTunes], T]) -> T:
         if self._swept.requests >= self._policy.sweep_requests or time.monotonic() > self._ends_at:
             raise _Enough
         self._swept.requests += 1
-        return question(self._remote())
+        return question(self._remote)
 
     # --- lists ------------------------------------------------------------------------------------------------------
 
@@ -212,7 +217,7 @@ class Sweep:
     # --- events -------------------------------------------------------------------------------------------------------
 
     def _hear(self, listed: Sequence[OpenRun]) -> None:
-        """Ask for events with the requests that are left: first of what has changed, then of who was asked longest ago."""
+        """Ask for events with the requests that are left: of what has changed, then of who was asked longest ago."""
         polled = [run for run in listed if run.provider_job_id and not run.cancel_requested]
         polled.sort(key=lambda run: (run.id not in self._changed, run.events_at or _NEVER, run.id))
         for run in polled:
