@@ -239,3 +239,13 @@ def end(
         _END,
         {"id": run_id, "state": state, "error": Jsonb(error) if error else None, "cost": cost_usd, "status": status},
     )
+
+
+def discard(conn: Connection, run_id: str) -> ProviderJob | None:
+    """Let a succeeded run stand for its request no longer, as when its model is gone."""
+    return one(
+        conn,
+        "UPDATE provider_jobs SET state = 'cancelled', cancel_requested = true WHERE id = %s AND state = 'succeeded'"
+        " RETURNING " + COLUMNS,
+        [run_id],
+    )
