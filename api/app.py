@@ -12,7 +12,19 @@ from api import errors, imports, openapi
 from api.deps import running_front
 from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
-from api.routes import datasets, jobs, keys, lineage, models, operations, predictions, router, webhooks
+from api.routes import (
+    datasets,
+    jobs,
+    keys,
+    lineage,
+    models,
+    operations,
+    predictions,
+    router,
+    spending,
+    uploads,
+    webhooks,
+)
 from api.routes.openai import api as openai_api
 from api.routes.openai import files as openai_files
 from api.steps import add_step
@@ -32,7 +44,8 @@ Turns what people decide into promoted models, again and again, unattended.
 """
 # the busiest first
 _RESOURCES: Final = (
-    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, webhooks, operations,
+    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, spending, webhooks,
+    operations,
 )  # fmt: skip
 
 
@@ -67,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
         # looked up anew at every request if left on, whether anything is configured or not
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    uploads = _add_steps(app.router)
+    streamed = _add_steps(app.router)
     for resource in _RESOURCES:
         app.include_router(resource.router)
     errors.install(app)
@@ -76,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
         max_body=chosen.max_body_bytes,
         max_upload=chosen.max_upload_bytes,
         max_depth=chosen.max_json_depth,
-        uploads=[*uploads, openai_files.UPLOAD_PATH],
+        uploads=[*streamed, uploads.UPLOAD_PATH, openai_files.UPLOAD_PATH],
         direct=_direct([app.router, *(resource.router for resource in _RESOURCES)]),
     )
     return app
@@ -84,14 +97,14 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
 
 def _add_steps(api: APIRouter) -> list[str]:
     """Add a route for each step, first of all routes since they are the busiest; return the paths that take files."""
-    uploads = []
+    streamed = []
     for step in steps().values():
         if step.name == imports.NAME:
             imports.add_import(api, step)
-            uploads.append(imports.import_path(step))
+            streamed.append(imports.import_path(step))
         else:
             add_step(api, step)
-    return uploads
+    return streamed
 
 
 def _direct(routers: Sequence[APIRouter]) -> dict[str, Endpoint]:

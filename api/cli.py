@@ -19,6 +19,7 @@ GROUPS = {
     "models": ("api.commands.models", "Records"),
     "datasets": ("api.commands.datasets", "Records"),
     "keys": ("api.commands.keys", "Records"),
+    "llm": ("api.commands.llm", "Records"),
 }
 SINGLE = {
     "promotions": ("api.commands.records", "Records"),
@@ -72,7 +73,17 @@ def _single(function: Any) -> TyperCommand:
     return command
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+def _hyphenated(name: str) -> str:
+    """Take ``--base_model`` as ``--base-model``: parameters are written so everywhere else."""
+    return name.replace("_", "-")
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": _hyphenated},
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -57,7 +57,7 @@ def add_import(router: APIRouter, step: Step[Any]) -> None:
         request: Request, who: Annotated[Principal, requires(step.scope)], front: FrontDep
     ) -> Response:
         format_ = _format_of(request)
-        file = await _store(front.artifacts, request)
+        file = await store_body(front.artifacts, request)
         manifest = Manifest(kind=UPLOAD, files={f"rows.{format_}": file})
         upload = await anyio.to_thread.run_sync(front.artifacts.publish, manifest)
         params = step.params.model_validate({"upload": upload, "format": format_})
@@ -90,8 +90,8 @@ def _format_of(request: Request) -> str:
         ) from None
 
 
-async def _store(artifacts: ArtifactStore, request: Request) -> FileRef:
-    """Stream the body into a blob, in constant memory."""
+async def store_body(artifacts: ArtifactStore, request: Request) -> FileRef:
+    """Stream the body into a blob, in constant memory. Raises InvalidInputError when it breaks off."""
     pieces = _pieces(request)
 
     async def next_piece() -> bytes:

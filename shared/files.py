@@ -8,9 +8,9 @@ made; ``GET /v1/jobs/{id}/files`` lists them, and the command line writes them i
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from shared.artifacts import ArtifactStore, FileRef, Manifest
 from shared.contracts import Contract
@@ -22,20 +22,22 @@ RESULT: Final = "files"
 UPLOAD_MARK: Final = "tuneyard-upload"
 """The format that marks an upload in a JSON schema."""
 
+UPLOAD_DESCRIPTION: Final = "A file that was uploaded before (`POST /v1/uploads`), by its SHA-256."
 _ONLY_FILE: Final = "file"
 
 Upload = Annotated[
     str,
     Field(
         pattern=r"^[0-9a-f]{64}$",
-        description="A file that was uploaded before (`POST /v1/uploads`), by its SHA-256.",
+        description=UPLOAD_DESCRIPTION,
         json_schema_extra={"format": UPLOAD_MARK},
     ),
 ]
 """The type of a step's parameter that is a file."""
 
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+FILE_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"
 """A plain name without folders, so that it can be written anywhere."""
+FileName = Annotated[str, Field(pattern=FILE_NAME)]
 
 
 class ResultFiles(Contract):
@@ -75,6 +77,14 @@ def publish_files(artifacts: ArtifactStore, files: Mapping[str, bytes | Path], *
     refs = {name: _put(artifacts, content) for name, content in sorted(files.items())}
     manifest = artifacts.publish(Manifest(kind=RESULT, files=refs))
     return ResultFiles(manifest=manifest, sizes={name: ref.size for name, ref in refs.items()}, folder=folder)
+
+
+def files_of_result(result: Mapping[str, Any] | None) -> ResultFiles | None:
+    """Return the files that a step's result names in its field ``files``, if any."""
+    try:
+        return ResultFiles.model_validate((result or {}).get("files"))
+    except ValidationError:
+        return None
 
 
 def _put(artifacts: ArtifactStore, content: bytes | Path) -> FileRef:

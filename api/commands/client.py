@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -85,6 +86,18 @@ class Api:
         with _reaching(self.place):
             response = self._http.post(path, content=chunks, headers=headers, timeout=_UPLOAD_TIMEOUT)
         return _json(_checked(response))
+
+    def download(self, path: str, target: Path) -> None:
+        """Write a resource's bytes into a file, in constant memory. Raises OSError when it cannot be written."""
+        with (
+            _reaching(self.place),
+            target.open("wb") as file,
+            self._http.stream("GET", path, timeout=_UPLOAD_TIMEOUT) as response,
+        ):
+            if response.is_error:
+                response.read()
+            for block in _checked(response).iter_bytes():
+                file.write(block)
 
     def job(self, job_id: str) -> JsonObject:
         """Read a job."""

@@ -1,5 +1,6 @@
 """Options that many commands share, worded once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,3 +14,7 @@ Limit = Annotated[int, typer.Option(min=1, max=200, help="How many to show.")]
 Cursor = Annotated[str | None, typer.Option(help="Go on from here: the cursor that the page before ended with.")]
 Pipeline = Annotated[str | None, typer.Option(help="Only of this pipeline.")]
 Surface = Annotated[str | None, typer.Option(help="Only of this surface.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(file_okay=False, help="Where to write the files that the step makes; by default where it means them."),
+]

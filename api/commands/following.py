@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from api.commands import output
 from api.commands.client import Api, is_final
 from api.commands.errors import CommandError, ExitCode, JobError, exit_code_of_job
+from api.commands.files import say_written, write_files
 from api.commands.progress import Show, reporter
 from shared.contracts import JsonObject
+from shared.files import files_of_result
 
 _PATIENCE_SECONDS = 60  # a restarted API or stack is back by then
 _PAUSE_SECONDS = 0.5
@@ -102,15 +105,20 @@ def show_outcome(job: JsonObject, *, as_json: bool) -> None:
     if as_json:
         output.print_json(job)
     elif job["state"] == "succeeded":
-        output.print_object({"job": job["id"], **(job["result"] or {})}, as_json=False)
+        result = dict(job["result"] or {})
+        if files_of_result(result) is not None:  # they are named when they are written
+            del result["files"]
+        output.print_object({"job": job["id"], **result}, as_json=False)
     if exit_code_of_job(job) is not ExitCode.OK:
         raise JobError(job)
 
 
-def finish(api: Api, job: JsonObject, *, wait: bool, as_json: bool) -> None:
-    """End a command that submitted a job: follow it and print its outcome, or just say its id."""
+def finish(api: Api, job: JsonObject, *, wait: bool, as_json: bool, folder: Path | None = None) -> None:
+    """End a command that submitted a job: follow it, print its outcome and write its files, or just say its id."""
     if wait:
-        show_outcome(follow_to_the_end(api, job), as_json=as_json)
+        job = follow_to_the_end(api, job)
+        show_outcome(job, as_json=as_json)
+        say_written(write_files(api, job, folder), as_json=as_json)
     elif as_json:
         output.print_json(job)
     else:

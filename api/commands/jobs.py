@@ -6,11 +6,12 @@ import typer
 
 from api.commands import flags, output
 from api.commands.client import open_api, path_of
+from api.commands.files import say_written, write_files
 from api.commands.following import follow_to_the_end, show_outcome
 from api.commands.output import Column
 from shared.contracts import JobState, JsonObject, Queue
 
-app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, follow, cancel, retry.")
+app = typer.Typer(no_args_is_help=True, help="Jobs: list, show, follow, cancel, retry, write their files.")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as job_…")]
 
@@ -81,6 +82,16 @@ def retry(job: JobId, *, as_json: flags.AsJson = False) -> None:
     """Queue a failed or cancelled job again, with all its attempts before it."""
     with open_api() as api:
         _say(api.post(path_of("jobs", job, "retry")), as_json=as_json)
+
+
+@app.command()
+def files(job: JobId, *, folder: flags.Folder = None, as_json: flags.AsJson = False) -> None:
+    """Write the files that a job has made into a folder."""
+    with open_api() as api:
+        found = api.get(path_of("jobs", job, "files"))
+        say_written(write_files(api, api.job(job), folder), as_json=as_json)
+    if as_json:
+        output.print_json(found)
 
 
 def _say(job: JsonObject, *, as_json: bool) -> None:

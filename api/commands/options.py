@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from api.commands.errors import CommandError, ExitCode
 from shared.contracts import JsonObject
+from shared.files import UPLOAD_DESCRIPTION, UPLOAD_MARK
 
 _PLAIN = (bool, int, float, str)
 _SHOWN = (*_PLAIN, Enum)
@@ -26,10 +27,31 @@ def options_of(model: type[BaseModel]) -> list[inspect.Parameter]:
     return [_option(name, field) for name, field in model.model_fields.items()]
 
 
+def holds_upload(field: FieldInfo) -> bool:
+    """Whether a field is an ``Upload``, perhaps an optional one or a list of them: its option takes a path."""
+    return _is_marked(field) or any(map(_marks, get_args(field.annotation)))
+
+
+def _marks(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:
+        return any(isinstance(extra, FieldInfo) and _is_marked(extra) for extra in get_args(annotation)[1:])
+    return any(map(_marks, get_args(annotation)))
+
+
+def _is_marked(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("format") == UPLOAD_MARK
+
+
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _option_type(field.annotation)
     flag = name.replace("_", "-")
-    info = typer.Option(f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}", help=escape(field.description or ""))
+    flags = f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"
+    if holds_upload(field):
+        kind = Path if kind is str else list[Path]
+        info = typer.Option(flags, help=escape(_file_help(field)), exists=True, dir_okay=False, readable=True)
+    else:
+        info = typer.Option(flags, help=escape(field.description or ""))
     default: Any = inspect.Parameter.empty
     if not field.is_required():
         default = field.default if isinstance(field.default, _SHOWN) else None
@@ -37,6 +59,12 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, info]
     )
+
+
+def _file_help(field: FieldInfo) -> str:
+    """Return what the step says about a file; what the type says is about the API."""
+    said = field.description
+    return "A file; it is sent before the job starts." if said in {None, UPLOAD_DESCRIPTION} else str(said)
 
 
 def _option_type(annotation: Any) -> Any:

@@ -5,13 +5,14 @@ besides its steps (a generator of sample data, a question to its model) is in a 
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from api.commands import flags, options
+from api.commands import files, flags, options
 from api.commands.client import open_api, path_of
 from api.commands.following import finish
 from api.commands.uploads import import_command
@@ -24,31 +25,42 @@ _COMMON = [
     inspect.Parameter("wait", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=flags.Wait),
     inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flags.AsJson),
     inspect.Parameter("idempotency_key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flags.IdempotencyKey),
+    inspect.Parameter("folder", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flags.Folder),
 ]
 
 
 def app_of(name: str) -> typer.Typer:
     """Build the group of a pipeline."""
-    from shared.registry import get_pipeline, steps
+    from shared.registry import get_pipeline
 
     app = typer.Typer(no_args_is_help=True, help=get_pipeline(name).summary)
-    for step in steps().values():
-        if step.pipeline == name:
-            command = import_command(step) if step.name == IMPORT else command_of(step)
-            app.command(step.name.replace("_", "-"), help=step.summary)(command)
+    add_steps(app, name)
     if name in EXTRAS:
         import_module(EXTRAS[name]).add_to(app)
     return app
 
 
+def add_steps(app: typer.Typer, pipeline: str, *, but: Collection[str] = ()) -> None:
+    """Add a command for each step of a pipeline, save those whose commands are written by hand."""
+    from shared.registry import steps
+
+    for step in steps().values():
+        if step.pipeline == pipeline and step.name not in but:
+            command = import_command(step) if step.name == IMPORT else command_of(step)
+            app.command(step.name.replace("_", "-"), help=step.summary)(command)
+
+
 def command_of(step: Step[Any]) -> Callable[..., None]:
     """Build the command that submits a step, shows its progress and prints its result."""
+    sent = files.upload_names(step.params)
 
-    def run(*, wait: bool, as_json: bool, idempotency_key: str | None, **given: Any) -> None:
-        params = options.parse(step.params, given)
+    def run(*, wait: bool, as_json: bool, idempotency_key: str | None, folder: Path | None, **given: Any) -> None:
+        params = options.parse(step.params, files.unsent(given, sent))
         with open_api() as api:
+            if sent:
+                params = options.parse(step.params, files.send_uploads(api, given, sent))
             job = api.post(path_of(step.pipeline, step.name), params, idempotency_key=idempotency_key)
-            finish(api, job, wait=wait, as_json=as_json)
+            finish(api, job, wait=wait, as_json=as_json, folder=folder)
 
     parameters = [*options.options_of(step.params), *_COMMON]
     # typer reads the signature, which is the one of this step and not of the function above

@@ -1,20 +1,18 @@
 """``tuneyard PIPELINE import FILE``: sends a file as it is, in constant memory, and follows the job."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
-from rich.progress import wrap_file
 
-from api.commands import flags, output
+from api.commands import flags
 from api.commands.client import open_api, path_of
 from api.commands.errors import CommandError, ExitCode
+from api.commands.files import chunks_of
 from api.commands.following import finish
 from shared.pipeline import Step
-
-_CHUNK_BYTES = 1 << 18
 
 
 class Format(StrEnum):
@@ -65,13 +63,3 @@ def format_of(file: Path) -> Format:
             advice="add --format csv or jsonl",
             exit_code=ExitCode.USAGE,
         ) from None
-
-
-def chunks_of(content: BinaryIO, size: int) -> Iterator[bytes]:
-    """Yield the file piece by piece, with a progress bar of ``size`` bytes when a person is watching."""
-    console = output.err()
-    with wrap_file(
-        content, size, description="sending", console=console, disable=not console.is_terminal, transient=True
-    ) as watched:
-        while chunk := watched.read(_CHUNK_BYTES):
-            yield chunk

@@ -4,7 +4,9 @@ The file streams: memory does not grow with it. It is checked for what OpenAI do
 schemas let pass (``docs/training-files.md``). Tokens are estimated (``tokens.py``), and costs by them (``prices.py``).
 """
 
+import zlib
 from collections import Counter
+from gzip import BadGzipFile
 from typing import BinaryIO, Final, Literal
 
 from shared.contracts import Contract
@@ -54,9 +56,12 @@ def validate_file(
     errors of reading (``OSError``, ``CorruptError``) are raised.
     """
     check = _Check(limits or llm_policy().limits, None if kind == "auto" else kind)
-    for line in lines_of(file, check.limits.max_line_bytes):
-        if not check.take(line):
-            break
+    try:
+        for line in lines_of(file, check.limits.max_line_bytes):
+            if not check.take(line):
+                break
+    except (EOFError, zlib.error, BadGzipFile):  # what a packed file raises that was cut off or changed
+        check.unreadable()
     return check.report()
 
 
@@ -149,6 +154,10 @@ class _Check:
             self._faults.add(line, code, where)
         for code, where in notes.warnings:
             self._warnings.add(line, code, where)
+
+    def unreadable(self) -> None:
+        """Note that the file cannot be read to its end."""
+        self._faults.add(None, "unreadable")
 
     def report(self) -> FileReport:
         """Sum up."""

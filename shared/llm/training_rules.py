@@ -55,8 +55,8 @@ class Rules:
         if kind_of(example) == "preference":
             notes.report("wrong-kind")
             return NOTHING
-        messages = example.get("messages")
-        if not _is_list(messages, "messages", notes):
+        messages = _messages(example, "messages", notes)
+        if not messages:
             return NOTHING
         declared = NOTHING
         if len(example) > 1:
@@ -91,8 +91,8 @@ class Rules:
         return declared
 
     def _prompt(self, prompt: JsonObject, notes: Notes) -> Declared:
-        messages = prompt.get("messages")
-        if not _is_list(messages, "input.messages", notes):
+        messages = _messages(prompt, "input.messages", notes)
+        if not messages:
             return NOTHING
         notes.check_keys(prompt, _INPUT_KEYS, "input")
         declared = self._declared(prompt, "input.", notes)
@@ -117,13 +117,13 @@ class Rules:
         return declared
 
 
-def _is_list(messages: Any, where: str, notes: Notes) -> bool:
-    if messages is not None and not isinstance(messages, list):
-        notes.report("wrong-type", where)
-        return False
-    if not messages:
-        notes.report("no-messages", where)
-    return bool(messages)
+def _messages(holder: JsonObject, where: str, notes: Notes) -> list[Any]:
+    """Return the list of messages, empty when there is none."""
+    messages = holder.get("messages")
+    if isinstance(messages, list) and messages:
+        return messages
+    notes.report("wrong-type" if messages is not None and not isinstance(messages, list) else "no-messages", where)
+    return []
 
 
 def _answer(example: JsonObject, name: str, declared: Declared, notes: Notes) -> JsonObject | None:

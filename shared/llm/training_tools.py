@@ -92,7 +92,7 @@ class Toolbox:
             faults.append(("too-many-tools", where))
         for index, tool in enumerate(tools):
             place = f"{where}[{index}]"
-            function = self._unwrapped(tool, place, faults) if wrapped else tool
+            function: Any = self._unwrapped(tool, place, faults) if wrapped else tool
             if function is None or not self._is_function(function, place, faults):
                 continue
             if function["name"] in functions:
