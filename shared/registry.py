@@ -13,10 +13,11 @@ from shared.errors import NotFoundError
 from shared.loop import llm_steps
 from shared.loop.steps import steps_of
 from shared.pipeline import Pipeline, Step
+from shared.pipelines.gold import PIPELINE as GOLD
 from shared.pipelines.router import PIPELINE as ROUTER
 from shared.settings import get_settings
 
-_OURS: tuple[Pipeline[Any, Any], ...] = (ROUTER,)
+_OURS: tuple[Pipeline[Any, Any], ...] = (GOLD, ROUTER)
 
 
 @cache

@@ -11,6 +11,17 @@ from shared.db.gold.conclusions import (
     replaceable,
 )
 from shared.db.gold.freezes import Freeze, approved_ids, find_freeze, hash_of, put_freeze
+from shared.db.gold.judging import (
+    FrozenSet,
+    TunedModel,
+    active_model,
+    answered_at,
+    find_dataset,
+    find_model,
+    latest_model,
+    latest_smoke_job,
+    log_production,
+)
 from shared.db.gold.offending import (
     AnswerRow,
     Negative,
@@ -34,11 +45,13 @@ from shared.db.gold.snapshots import (
     put_examples,
     snapshots_of,
 )
+from shared.db.predictions import Prediction
 
 __all__ = [
-    "AnswerRow", "Conclusion", "Decided", "Example", "Freeze", "GoldCounts", "Negative", "Offender", "Reseeded",
-    "answers_of_job", "approve_drafts", "approve_negatives", "approved_ids", "counts", "example_ids", "examples",
-    "find_freeze", "group_of", "hash_of", "latest_examples", "list_negatives", "list_offenders", "offending_answers",
-    "put_answers", "put_examples", "put_freeze", "put_human", "put_machine", "put_negatives", "put_offenders",
-    "replaceable", "snapshots_of",
+    "AnswerRow", "Conclusion", "Decided", "Example", "Freeze", "FrozenSet", "GoldCounts", "Negative", "Offender",
+    "Prediction", "Reseeded", "TunedModel", "active_model", "answered_at", "answers_of_job", "approve_drafts",
+    "approve_negatives", "approved_ids", "counts", "example_ids", "examples", "find_dataset", "find_freeze",
+    "find_model", "group_of", "hash_of", "latest_examples", "latest_model", "latest_smoke_job", "list_negatives",
+    "list_offenders", "log_production", "offending_answers", "put_answers", "put_examples", "put_freeze", "put_human",
+    "put_machine", "put_negatives", "put_offenders", "replaceable", "snapshots_of",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ class GoldGuard:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._entries = evidence_of(snapshot)
+        self._snapshot = snapshot.canonical()
 
     @property
     def schema(self) -> JsonObject:
@@ -36,12 +37,15 @@ class GoldGuard:
         return tuple(faults) if faults else GoldAnswer.model_validate(value)
 
     def rewrite_messages(self, first_text: str, faults: tuple[Fault, ...]) -> Sequence[Message]:
-        """Return the rejected answer, what was wrong with it, and the entries that may be evidence."""
+        """Return the rejected answer, what was wrong with it, the entries that may be evidence, and the snapshot again.
+
+        A model without a memory of the whole conversation (``local-nearest``) looks at the last message only.
+        """
         wrong = "\n".join(f"- {fault.message}" for fault in faults)
         entries = "\n".join(self._entries)
         asked = (
             f"This answer broke rules:\n{wrong}\n\nAnswer again: the same JSON object, with every rule kept. "
-            f"Evidence may only be copied from these entries:\n{entries}"
+            f"Evidence may only be copied from these entries:\n{entries}\n\n{self._snapshot}"
         )
         return Message(role="assistant", content=first_text), Message(role="user", content=asked)
 

@@ -113,13 +113,21 @@ def load(folder: Path) -> GoldModel:
 
     Raises RefusedError when it was trained at another provider than the one that the settings name.
     """
+    described = ProviderModel.read(folder)
+    return GoldModel(described.model, completions_of(described.provider))
+
+
+def completions_of(provider: str | None) -> "Completions":
+    """Return this process's completions, if they come from this provider (None: from whichever it is).
+
+    Raises RefusedError when they come from another one, and InvalidInputError when there is none.
+    """
     from shared.llm.completions import default_completions
 
-    described = ProviderModel.read(folder)
     completions = default_completions()
-    if completions.provider.name != described.provider:
+    if provider is not None and completions.provider.name != provider:
         raise RefusedError(
-            f"the model was trained at {described.provider}, and completions come from {completions.provider.name}",
+            f"the model was trained at {provider}, and completions come from {completions.provider.name}",
             advice="set OPENAI_BASE_URL and OPENAI_API_KEY to the model's provider, or train it anew here",
         )
-    return GoldModel(described.model, completions)
+    return completions

@@ -1,11 +1,13 @@
 """What a smoke test says: figures over groups of snapshots, and every first answer that broke a rule."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
 from shared.contracts import Contract, JsonObject
+from shared.ids import canonical_json
 
 
 class BrokenRule(Contract):
@@ -71,3 +73,17 @@ def report(
         broken=dict(sorted(Counter(rule for case in failures for rule in {f.rule for f in case.faults}).items())),
         failures=failures,
     )
+
+
+def as_bytes(told: SmokeReport) -> bytes:
+    """Return a report as a file of JSON. Equal reports give equal bytes."""
+    return canonical_json(told.model_dump(mode="json")) + b"\n"
+
+
+def object_of(text: str) -> JsonObject:
+    """Return the JSON object that an answer is; empty where it is none."""
+    try:
+        value = json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

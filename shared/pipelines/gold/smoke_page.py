@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 from shared.contracts import JsonObject
-from shared.pipelines.gold.smoke import SmokeCase, SmokeFigures, SmokeReport
+from shared.pipelines.gold.smoke import SmokeCase, SmokeFigures, SmokeReport, object_of
 
 _HEAD: Final = """<!doctype html>
 <html lang="en">
@@ -103,11 +103,8 @@ def _failure(number: int, case: SmokeCase) -> str:
 
 def _output(text: str) -> str:
     """Show an answer as it was given, laid out if it is a JSON object."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return escape(text)
-    return _pretty(value) if isinstance(value, dict) else escape(text)
+    value = object_of(text)
+    return _pretty(value) if value else escape(text)
 
 
 def _pretty(value: JsonObject) -> str:
