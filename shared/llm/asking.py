@@ -15,21 +15,27 @@ from shared.llm.structured import Bounds, storable, strict_json, takes_strict
 
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = 500
+_OVERLOADED: Final = 503
 _QUOTA: Final = "insufficient_quota"
 _CODE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
 _ENTRIES: Final = 10_000
 
 
 class NoAnswerError(Exception):
-    """There is no answer. ``again`` says whether asking again may help, ``unclear`` whether it may have been billed.
+    """There is no answer.
 
-    ``after_s`` is how long the provider asks to be left alone, 0 where it says nothing.
+    ``again`` says whether asking again may help, ``called`` whether the model may have been at work, and ``unclear``
+    whether that may have been billed. ``after_s`` is how long the provider asks to be left alone, 0 where it says
+    nothing.
     """
 
-    def __init__(self, why: str, *, again: bool = False, unclear: bool = False, after_s: float = 0.0) -> None:
+    def __init__(
+        self, why: str, *, again: bool = False, called: bool = False, unclear: bool = False, after_s: float = 0.0
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.again = again
+        self.called = called
         self.unclear = unclear
         self.after_s = after_s
 
@@ -83,7 +89,7 @@ class Line:
         from shared.llm.wire import bounded_client
 
         self._provider = provider
-        self._client = client_of(provider).with_options(http_client=bounded_client(provider.base_url))
+        self._client = client_of(provider, http_client=bounded_client(provider.base_url))
         self._size = max_answer_bytes
         self._bounds = Bounds(characters=max_answer_bytes, depth=max_depth, entries=_ENTRIES)
 
@@ -137,7 +143,7 @@ class Line:
             value = strict_json(body.decode(errors="surrogateescape"), self._bounds, storable_texts=False)
             return Reply.model_validate(value)
         except (ValidationError, InvalidInputError):
-            raise NoAnswerError("bad-answer", unclear=True) from None
+            raise NoAnswerError("bad-answer", called=True, unclear=True) from None
 
 
 def _status(error: Any) -> NoAnswerError:
@@ -145,7 +151,9 @@ def _status(error: Any) -> NoAnswerError:
     status = int(error.status_code)
     told = f"{status} {code}".rstrip()
     again = (status == _TOO_MANY and code != _QUOTA) or status >= _SERVER_ERRORS
-    return NoAnswerError(told, again=again, after_s=_retry_after(error.response.headers) if again else 0.0)
+    called = status >= _SERVER_ERRORS and status != _OVERLOADED
+    after_s = _retry_after(error.response.headers) if again else 0.0
+    return NoAnswerError(told, again=again, called=called, after_s=after_s)
 
 
 def _lost(error: BaseException) -> NoAnswerError:
@@ -155,9 +163,9 @@ def _lost(error: BaseException) -> NoAnswerError:
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return NoAnswerError("no-connection", again=True)
     if isinstance(error, httpx2.TimeoutException):
-        return NoAnswerError("out-of-time", again=True, unclear=True)
+        return NoAnswerError("out-of-time", again=True, called=True, unclear=True)
     refused = isinstance(error, httpx2.DecodingError)  # too long, or compressed: a second one would be no better
-    return NoAnswerError("bad-answer" if refused else "cut-off", again=not refused, unclear=True)
+    return NoAnswerError("bad-answer" if refused else "cut-off", again=not refused, called=True, unclear=True)
 
 
 def _retry_after(headers: Any) -> float:

@@ -67,6 +67,8 @@ class Completion(Contract):
     completion_tokens: int
     cost_usd: float
     """What this answer cost now: 0 from the cache."""
+    calls: int
+    """Requests for it that the model may have been at work on: 0 from the cache, else 1, or more after errors."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,22 +60,30 @@ class Completions:
         self._asker.close()
 
     def complete(
-        self, request: ChatRequest, *, purpose: str, job_id: str | None = None, timeout_s: float | None = None
+        self,
+        request: ChatRequest,
+        *,
+        purpose: str,
+        job_id: str | None = None,
+        timeout_s: float | None = None,
+        most_calls: int = 1_000,
     ) -> Completion:
         """Return the model's answer, or the one that it gave to the same question before.
 
-        ``purpose`` is a word that the spending is listed under. Raises UnavailableError when there is no answer within
-        ``timeout_s`` (``provider-busy``, ``provider-unavailable``, ``provider-bad-answer``), and RefusedError when
-        asking again would change nothing (``budget-exceeded``, ``provider-refused``).
+        ``purpose`` is a word that the spending is listed under. After ``most_calls`` requests that the model may have
+        been at work on, nothing is tried again (429, 503 and refused connections are none of them). Raises
+        UnavailableError when there is no answer within ``timeout_s`` (``provider-busy``, ``provider-unavailable``,
+        ``provider-bad-answer``), and RefusedError when asking again would change nothing (``budget-exceeded``,
+        ``provider-refused``).
         """
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
-        question = Question(request=request, purpose=purpose, job_id=job_id, deadline=deadline)
+        question = Question(request=request, purpose=purpose, job_id=job_id, deadline=deadline, most_calls=most_calls)
         if not request.deterministic:
             return self._asker.answer(question)
         key = request.key(self.provider)
         found = self._find_or_claim(key, question)
         if isinstance(found, CachedAnswer):
-            return completion_of(found, Path.CACHE, cost_usd=0.0)
+            return completion_of(found, Path.CACHE)
         try:
             return self._asker.answer(question, Claim(key=key, token=found))
         except BaseException:
@@ -128,6 +136,7 @@ class Completions:
                     code="provider-busy",
                     advice="try again later",
                     requests=0,
+                    calls=0,
                 )
             time.sleep(wait_s)
             look_s = min(_LONGEST_LOOK_S, look_s * 2)

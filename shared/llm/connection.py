@@ -12,6 +12,7 @@ from shared.errors import InvalidInputError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import OpenAI
 
 OPENAI: Final = "openai"
@@ -65,7 +66,7 @@ def provider_of(settings: Settings) -> Provider:
     )
 
 
-def client_of(provider: Provider, *, timeout_s: float = 20.0) -> "OpenAI":
+def client_of(provider: Provider, *, timeout_s: float = 20.0, http_client: "httpx2.Client | None" = None) -> "OpenAI":
     """Return a client that sends every request once. Its import takes about a second: workers only."""
     from openai import OpenAI
 
@@ -76,4 +77,5 @@ def client_of(provider: Provider, *, timeout_s: float = 20.0) -> "OpenAI":
         project=provider.project,
         max_retries=0,
         timeout=timeout_s,
+        http_client=http_client,
     )

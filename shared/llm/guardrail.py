@@ -1,7 +1,8 @@
 """The guardrail: no answer of a model gets through unless it keeps the rules.
 
 Validate; if it breaks a rule, ask once for a rewrite; if that breaks one too, or nobody answers in time, take the
-deterministic fallback. There is no third call, and the path taken is told.
+deterministic fallback. There is no third call, and the path taken is told. A request that broke off or met a server's
+error is a call too, for the model may have been at work: then there is none left for a rewrite.
 """
 
 import time
@@ -26,6 +27,7 @@ O_co = TypeVar("O_co", covariant=True)
 
 _KEPT_CHARACTERS: Final = 20_000
 """Of a rejected answer: what is sent back for a rewrite, and kept. No answer that keeps the rules is as long."""
+_MOST_CALLS: Final = 2
 _WORTH_ASKING_S: Final = 0.5
 """With less time left than this there is no rewrite."""
 
@@ -62,7 +64,7 @@ class Guarded(Generic[O]):
     path: Path
     """``model`` or ``cache``: the first answer kept the rules. ``rewrite``: the second one did, wherever from."""
     calls: int = 0
-    """Answers that the model was asked for, 0 to 2; those from the cache are not among them."""
+    """Requests that the model may have been at work on: 0 to 2. Answers from the cache are none of them."""
     first_text: str | None = None
     """The first answer, whether or not it kept the rules (its first 20,000 characters); None: there was none."""
     first_faults: tuple[Fault, ...] = ()
@@ -140,16 +142,24 @@ class _Asking:
 
     def ask(self, request: ChatRequest) -> Completion | str:
         """Return an answer, or the code of the error for which there is none."""
-        left = self._deadline - time.monotonic()
-        if left < _WORTH_ASKING_S:
+        left_s = self._deadline - time.monotonic()
+        if left_s < _WORTH_ASKING_S:
             return "out-of-time"
+        if self.calls >= _MOST_CALLS:
+            return "out-of-calls"
         try:
-            answer = self._completions.complete(request, purpose=self._purpose, job_id=self._job_id, timeout_s=left)
+            answer = self._completions.complete(
+                request,
+                purpose=self._purpose,
+                job_id=self._job_id,
+                timeout_s=left_s,
+                most_calls=_MOST_CALLS - self.calls,
+            )
         except (UnavailableError, RefusedError) as error:
-            self.calls += bool(error.details.get("requests"))  # refused by a budget or a limit, it was never sent
+            self.calls += int(error.details.get("calls", 0))
             log.warning("no answer to guard", purpose=self._purpose, model=self._model, code=error.instance_code)
             return error.instance_code
-        self.calls += answer.path is Path.MODEL
+        self.calls += answer.calls
         self.cost_usd += answer.cost_usd
         return answer
 

@@ -42,12 +42,13 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A request on its way: what for, for which job, and until when (monotonic seconds)."""
+    """A request on its way: what for, for which job, until when (monotonic seconds), and how often at the most."""
 
     request: ChatRequest
     purpose: str
     job_id: str | None
     deadline: float
+    most_calls: int
 
     @property
     def seconds_left(self) -> float:
@@ -57,10 +58,15 @@ class Question:
 
 @dataclass
 class _Count:
-    """Requests that were sent, and how many of them may have been billed although no answer came."""
+    """Requests sent; those that the model may have been at work on; and those that may have been billed for nothing."""
 
     sent: int = 0
+    calls: int = 0
     unclear: int = 0
+
+    def as_details(self) -> dict[str, int]:
+        """Return what an error tells of them."""
+        return {"requests": self.sent, "calls": self.calls}
 
 
 class Asker:
@@ -92,7 +98,7 @@ class Asker:
             if isinstance(error, NoAnswerError):
                 raise self._explained(error, question, count) from None
             if isinstance(error, TuneyardError):
-                error.details["requests"] = count.sent
+                error.details.update(count.as_details())
             raise
 
     @cached_property
@@ -111,19 +117,25 @@ class Asker:
             try:
                 timeout_s = max(0.0, min(self._policy.request_timeout_s, question.seconds_left))
                 count.sent += 1
-                return line.ask(question.request, timeout_s=timeout_s), permit
+                reply = line.ask(question.request, timeout_s=timeout_s)
             except NoAnswerError as error:
+                count.calls += error.called
                 count.unclear += error.unclear
                 hold_back_s = min(error.after_s, self._policy.longest_busy_s)
                 self._release(permit, hold_back_s)
                 pause_s = 0.0 if error.after_s else self._pause_s(count.sent)  # who waits for leave waits hold_back_s
-                if not error.again or count.sent >= self._policy.tries or pause_s >= question.seconds_left:
+                enough = count.sent >= self._policy.tries or count.calls >= question.most_calls
+                if enough or not error.again or pause_s >= question.seconds_left:
                     raise
                 time.sleep(pause_s)
             except BaseException:  # the worker is stopped, for one
+                count.calls += 1
                 count.unclear += 1
                 self._release(permit, 0.0)
                 raise
+            else:
+                count.calls += 1
+                return reply, permit
 
     def _pause_s(self, sent: int) -> float:
         """Return how long to wait after so many tries: doubled each time, and half of it by chance."""
@@ -155,7 +167,7 @@ class Asker:
                 rows.release_question(conn, claim.key, claim.token)
             cost_usd = self._meter.close(conn, account, tokens=(prompt, answered), unclear=count.unclear - 1)
             self._limiter.release(conn, permit)
-        return completion_of(answer, Path.MODEL, cost_usd=cost_usd)
+        return completion_of(answer, Path.MODEL, cost_usd=cost_usd, calls=count.calls)
 
     def _give_up(self, account: Account | None, count: _Count) -> None:
         if account is not None:
@@ -171,14 +183,14 @@ class Asker:
                 f"{name} answered with what is no completion",
                 code="provider-bad-answer",
                 advice="check OPENAI_BASE_URL: is it a server that speaks OpenAI's API?",
-                requests=count.sent,
+                **count.as_details(),
             )
         if failure.again:
             return UnavailableError(
                 f"{name} gave no answer in time ({why})",
                 code="provider-unavailable",
                 advice="try again later; LLM_TIMEOUT_SECONDS is how long one completion may take",
-                requests=count.sent,
+                **count.as_details(),
             )
         return RefusedError(
             f"{name} refused to answer ({why})",
@@ -188,7 +200,7 @@ class Asker:
         )
 
 
-def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float) -> Completion:
+def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float = 0.0, calls: int = 0) -> Completion:
     """Return an answer as the caller sees it. Its text is there."""
     return Completion(
         text=answer.text or "",
@@ -198,4 +210,5 @@ def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float) -> Compl
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         cost_usd=cost_usd,
+        calls=calls,
     )

@@ -147,8 +147,9 @@ class _Transport(httpx2.BaseTransport):
     """What the client sends through: a pool of bounded connections to one server, or to the proxy before it."""
 
     def __init__(self, base_url: str) -> None:
-        context = httpx2.create_ssl_context()
         proxy = _proxy_for(base_url)
+        # It takes a while to load, and plain connections need none.
+        context = httpx2.create_ssl_context() if base_url.startswith("https:") else None
         if proxy is None:
             self._pool = httpcore2.ConnectionPool(
                 ssl_context=context, max_connections=_CONNECTIONS, network_backend=_Backend()

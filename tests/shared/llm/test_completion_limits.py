@@ -90,7 +90,7 @@ def test_no_more_are_asked_at_once_than_may_be(database: Database, dsn: str) -> 
         return [completion("x")]
 
     other = Database(dsn)
-    bounds = {"limits": LimitPolicy(at_once=3, per_minute=None), "timeout_s": 30}
+    bounds: dict[str, Any] = {"limits": LimitPolicy(at_once=3, per_minute=None), "timeout_s": 30}
     with (
         HostileModel(script) as model,
         asking(model.url, database, **bounds) as one,
