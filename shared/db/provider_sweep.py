@@ -68,15 +68,23 @@ def note_cancelled(conn: Connection, server: str) -> int:
     ).rowcount
 
 
+_SEEN_UNDER_WAY: Final = """
+UPDATE provider_jobs AS p SET provider_status = left(s.status, 40), last_seen_at = now()
+FROM unnest(%b::text[], %b::text[]) AS s (id, status)
+WHERE p.id = s.id AND p.state = 'polling'
+    AND (p.provider_status IS DISTINCT FROM left(s.status, 40) OR p.last_seen_at < now() - interval '5 minutes')
+RETURNING p.id, old.provider_status IS DISTINCT FROM new.provider_status
+"""
+
+
 def seen_under_way(conn: Connection, seen: Sequence[tuple[str, str]]) -> list[str]:
-    """Note the statuses (run id, status) of runs under way; returns the ids of those that have changed."""
-    changed = conn.execute(
-        "UPDATE provider_jobs AS p SET provider_status = left(s.status, 40), last_seen_at = now()"
-        " FROM unnest(%b::text[], %b::text[]) AS s (id, status) WHERE p.id = s.id AND p.state = 'polling'"
-        " AND p.provider_status IS DISTINCT FROM left(s.status, 40) RETURNING p.id",
-        [[run_id for run_id, _ in seen], [status for _, status in seen]],
-    )
-    return [run_id for (run_id,) in changed.fetchall()]
+    """Note the statuses (run id, status) of runs under way; returns the ids of those that have changed.
+
+    What has not changed is written every few minutes only: thousands of rows a sweep would be mostly waste.
+    """
+    columns = [[run_id for run_id, _ in seen], [status for _, status in seen]]
+    written = conn.execute(_SEEN_UNDER_WAY, columns).fetchall()
+    return [run_id for run_id, changed in written if changed]
 
 
 # --- waking the jobs that wait ----------------------------------------------------------------------------------------
