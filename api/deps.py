@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import Depends
 from starlette.requests import Request
 
+from api.addresses import AddressBook
 from api.metrics import Metrics
 from api.recorder import Recorder
 from api.security import KeyRing, Principal, requires
@@ -35,6 +36,7 @@ class Front:
     waiter: Waiter
     keys: KeyRing
     caller: Caller
+    addresses: AddressBook
     recorder: Recorder
     metrics: Metrics
 
@@ -61,6 +63,7 @@ async def running_front(settings: Settings) -> AsyncIterator[Front]:
             waiter=waiter,
             keys=KeyRing(database),
             caller=caller,
+            addresses=AddressBook(database),
             recorder=recorder,
             metrics=Metrics(database, recorder),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from shared.contracts import JsonObject, Path
-from shared.errors import NotFoundError, RefusedError, TuneyardError, UnavailableError
+from shared.errors import RefusedError, TuneyardError, UnavailableError
 from shared.loop.predict import Answered, fallback_answer
 from shared.pipeline import Pipeline
 
@@ -89,9 +89,13 @@ class ForLocalModels:
 
 LOCAL_MODELS: Final = ForLocalModels()
 
-_KINDS: Final = (NotFoundError, RefusedError)
-
 
 def _error_of(document: Mapping[str, Any]) -> TuneyardError:
-    kind = next((k for k in _KINDS if k.code == document["code"]), UnavailableError)
-    return kind(document["message"], advice=document.get("advice", ""), code=document["code"])
+    """Return the error that a worker had: the request's own fault, or the model's, which a caller cannot mend."""
+    if document["code"] == RefusedError.code:
+        return RefusedError(document["message"], advice=document.get("advice", ""))
+    return UnavailableError(
+        f"the model cannot answer now: {document['message']}",
+        code="model-unavailable",
+        advice="the log of the inference worker tells more",
+    )

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from api.routes.openai import files, fine_tuning, models
+from api.routes.openai import chat, embeddings, files, fine_tuning, models
 
-RESOURCES: Final = (files, fine_tuning, models)
+RESOURCES: Final = (chat, embeddings, files, fine_tuning, models)
