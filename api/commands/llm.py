@@ -6,7 +6,7 @@ from typing import Annotated, BinaryIO, Literal, cast
 
 import typer
 
-from api.commands import flags, output
+from api.commands import flags, llm_doctor, output
 from api.commands.client import open_api
 from api.commands.errors import CommandError, ExitCode
 from api.commands.pipelines import add_steps
@@ -98,4 +98,5 @@ def _show(report: FileReport) -> None:
     )
 
 
-add_steps(app, "llm")
+add_steps(app, "llm", but=llm_doctor.BY_HAND)
+llm_doctor.add_to(app)
