@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+AsJsonToo = Annotated[bool, typer.Option("--as-json", help="Print JSON, for programs; --json is what goes in.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end, or return at once.")]
 IdempotencyKey = Annotated[
     str | None, typer.Option(help="Sent again with the same key, the command starts nothing new.")

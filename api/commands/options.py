@@ -23,8 +23,18 @@ _SHOWN = (*_PLAIN, Enum)
 
 
 def options_of(model: type[BaseModel]) -> list[inspect.Parameter]:
-    """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``."""
+    """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``.
+
+    A field may name its option itself: ``Field(json_schema_extra={"option": "json"})``.
+    """
     return [_option(name, field) for name, field in model.model_fields.items()]
+
+
+def flag_of(name: str, field: FieldInfo) -> str:
+    """Return a field's option without the hyphens before it."""
+    extra = field.json_schema_extra
+    named = extra.get("option") if isinstance(extra, dict) else None
+    return named if isinstance(named, str) else name.replace("_", "-")
 
 
 def holds_upload(field: FieldInfo) -> bool:
@@ -45,7 +55,7 @@ def _is_marked(field: FieldInfo) -> bool:
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _option_type(field.annotation)
-    flag = name.replace("_", "-")
+    flag = flag_of(name, field)
     flags = f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"
     if holds_upload(field):
         kind = Path if kind is str else list[Path]
@@ -102,21 +112,29 @@ def parse(model: type[BaseModel], given: Mapping[str, Any]) -> JsonObject:
     try:
         return model.model_validate(chosen).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
-        wrong = "; ".join(_sentence(dict(item)) for item in error.errors(include_url=False, include_input=False))
+        wrong = "; ".join(_sentence(model, dict(item)) for item in error.errors(include_url=False, include_input=False))
         raise CommandError(wrong, advice="--help lists the options", exit_code=ExitCode.USAGE) from error
 
 
-def _sentence(item: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in item["loc"]).replace("_", "-")
-    return f"--{where}: {item['msg']}" if where else str(item["msg"])
+def _sentence(model: type[BaseModel], item: Mapping[str, Any]) -> str:
+    if not item["loc"]:
+        return str(item["msg"])
+    first, *others = map(str, item["loc"])
+    flag = flag_of(first, model.model_fields[first]) if first in model.model_fields else first
+    return f"--{'.'.join([flag, *others]).replace('_', '-')}: {item['msg']}"
 
 
 def _from_json(model: type[BaseModel], name: str, value: Any) -> Any:
-    """Decode an option whose field the command line has no type for; a plain text is taken as it is."""
+    """Decode an option whose field the command line has no type for; a plain text is taken as it is.
+
+    ``@FILE`` stands for the file's content, since JSON is hard to quote in a shell.
+    """
     bare = _without_none(model.model_fields[name].annotation)
     if not isinstance(value, str) or _option_type(bare) is not str or bare is str:
         return value
     try:
-        return json.loads(value)
-    except json.JSONDecodeError:
+        return json.loads(Path(value[1:]).read_text(encoding="utf-8") if value.startswith("@") else value)
+    except ValueError:
         return value
+    except OSError as error:
+        raise CommandError(f"cannot read {value[1:]}: {error.strerror}", exit_code=ExitCode.USAGE) from error

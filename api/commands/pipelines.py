@@ -18,15 +18,16 @@ from api.commands.following import finish
 from api.commands.uploads import import_command
 from shared.pipeline import Step
 
-EXTRAS = {"router": "api.commands.router"}
+EXTRAS = {"router": "api.commands.router", "gold": "api.commands.gold"}
 IMPORT = "import"  # the step whose parameter is a file
 
-_COMMON = [
-    inspect.Parameter("wait", inspect.Parameter.KEYWORD_ONLY, default=True, annotation=flags.Wait),
-    inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flags.AsJson),
-    inspect.Parameter("idempotency_key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flags.IdempotencyKey),
-    inspect.Parameter("folder", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flags.Folder),
-]
+_COMMON = {
+    "wait": (True, flags.Wait),
+    "as_json": (False, flags.AsJson),
+    "idempotency_key": (None, flags.IdempotencyKey),
+    "folder": (None, flags.Folder),
+}
+"""What every generated command has besides its step's parameters: defaults and options."""
 
 
 def app_of(name: str) -> typer.Typer:
@@ -62,7 +63,16 @@ def command_of(step: Step[Any]) -> Callable[..., None]:
             job = api.post(path_of(step.pipeline, step.name), params, idempotency_key=idempotency_key)
             finish(api, job, wait=wait, as_json=as_json, folder=folder)
 
-    parameters = [*options.options_of(step.params), *_COMMON]
+    parameters = [*options.options_of(step.params), *_common(step)]
     # typer reads the signature, which is the one of this step and not of the function above
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return run
+
+
+def _common(step: Step[Any]) -> list[inspect.Parameter]:
+    taken = {options.flag_of(name, field) for name, field in step.params.model_fields.items()}
+    chosen = _COMMON | ({"as_json": (False, flags.AsJsonToo)} if "json" in taken else {})
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (default, annotation) in chosen.items()
+    ]

@@ -1,5 +1,6 @@
 """A pipeline for tests of the machinery: real steps that do nothing, fail, hang or kill their worker on request."""
 
+import json
 import os
 import signal
 import threading
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
+from pydantic import Field
 
 from shared.contracts import Contract, JsonObject, Queue, Verdict
 from shared.errors import RefusedError
+from shared.files import ResultFiles, Upload, open_upload, publish_files
 from shared.pipeline import (
     Answer,
     Comparison,
@@ -44,6 +47,21 @@ class Number(Contract):
     """A number to return or to count to."""
 
     value: int = 0
+
+
+class Texts(Contract):
+    """Files to be joined, and an object that goes along."""
+
+    first: Upload
+    others: tuple[Upload, ...] = ()
+    facts: JsonObject | None = Field(default=None, json_schema_extra={"option": "json"})
+
+
+class Joined(Contract):
+    """The files' bytes in all, and the file that they became."""
+
+    size: int
+    files: ResultFiles
 
 
 class Where(Contract):
@@ -130,6 +148,17 @@ def _broken_chain(params: Number, done: Sequence[StepDone]) -> Next | Done:
     return Next(kind="probe.effectful" if not done else "probe.refuse", params=Number() if not done else Nothing())
 
 
+def _join(run: Run, params: Texts) -> Done:
+    """Join the files that were uploaded."""
+    texts = []
+    for upload in (params.first, *params.others):
+        with open_upload(run, upload) as file:
+            texts.append(file.read())
+    (run.workdir / "facts").write_text(json.dumps(params.facts))
+    made: dict[str, bytes | Path] = {"joined.txt": b"".join(texts), "facts.json": run.workdir / "facts"}
+    return Done(result=Joined(size=sum(map(len, texts)), files=publish_files(run.artifacts, made, folder="joined")))
+
+
 def _step(name: str, params: type[Any], run: Any = None, **more: Any) -> Step[Any]:
     return Step(
         pipeline="probe", name=name, summary=f"Probe: {name}.", queue=more.pop("queue", Queue.DB), params=params,
@@ -148,6 +177,7 @@ STEPS = (
     _step("wait", Number, _wait),
     _step("alone", Number, _noop, unique_key=lambda _: "probe.alone"),
     _step("sweepable", Number, _noop, queue=Queue.FINETUNE),
+    _step("join", Texts, _join),
     _step("chain", Number, flow=_chain),
     _step("alone-chain", Number, flow=_alone_chain),
     _step("broken-chain", Number, flow=_broken_chain),
