@@ -1,5 +1,7 @@
 """Fine-tunes whose workers die anywhere and whose provider fails in any way, from one seed each.
 
+Seeds count through every moment of a life and every fault of its create; whatever else goes wrong then is up to dice.
+
 An attempt is the product's own: the real ledger, the real attempt, the real client over a real socket. It dies by an
 exception that nothing in the product catches, at a moment before or after a request or a commit; nothing of it runs
 afterwards, and its job is taken back as the sweep takes back jobs of dead workers.
@@ -54,7 +56,9 @@ _CHEAP = (
     Fault.GARBAGE_AFTER, Fault.TIMEOUT_AFTER, Fault.CONFLICT_BEFORE,
 )  # fmt: skip
 _FINAL = (Fault.REJECTED, Fault.UNAUTHORIZED, Fault.CLOSED)
-_SLOW = (Fault.SLOW_BEFORE, Fault.SLOW_AFTER)
+_TWINS = {Fault.SLOW_BEFORE: Fault.DROP_BEFORE, Fault.SLOW_AFTER: Fault.DROP_AFTER}
+_FAULTS = tuple(Fault)
+_MOMENTS = 24
 _OPERATIONS = ("upload", "create", "create", "create", "list", "retrieve", "events", "cancel")
 _STATUSES = (*["succeeded"] * 7, "failed", "safety", "paused")
 _MOST_ATTEMPTS = 40
@@ -181,8 +185,7 @@ class Chaos:
         return new.id
 
     def claim(self, job_id: str) -> Job:
-        with self.database.transaction() as conn:
-            conn.execute("UPDATE jobs SET run_at = now() WHERE id = %s", [job_id])
+        with self.database.statement() as conn:  # a job that rests here is due at once
             job = attempts.claim(conn, job_id, worker="chaos", lease=LEASE)
         assert job, "the job could not be claimed"
         return job
@@ -196,7 +199,7 @@ class Chaos:
 
     def rest(self, job: Job, *, crashed: bool) -> None:
         """Put a job back that waits, or whose worker has died."""
-        with self.database.transaction() as conn:
+        with self.database.statement() as conn:
             if crashed:
                 conn.execute(
                     "UPDATE jobs SET state = 'queued', lease_until = NULL, worker = NULL WHERE id = %s", [job.id]
@@ -208,7 +211,7 @@ class Chaos:
         Sweep(self.database, lambda: DyingRemote(self.remote, countdown), SERVER, QUICK).run()
 
     def run_of(self, job_id: str) -> ProviderJob | None:
-        with self.database.reading() as conn:
+        with self.database.statement() as conn:
             return next((run for run in list_runs(conn, limit=2) if run.job_id == job_id), None)
 
     # --- one seed -----------------------------------------------------------------------------------------------
@@ -225,12 +228,17 @@ class _Life:
         self._wanted = chaos.wanted(seed)
         self._job_id = chaos.new_job()
         self._born = {job.id for job in chaos.provider.jobs}
+        first, moment = seed % len(_FAULTS), seed // len(_FAULTS)
+        self._first_fault = _FAULTS[first]
+        if moment >= _MOMENTS:  # each was slow once with each: the same without the wait
+            self._first_fault = _TWINS.get(self._first_fault, self._first_fault)
+        self._first_crash = Countdown(moment % _MOMENTS + 1)
         self._crashes = 0
         self._attempts = 0
 
     def live(self) -> Ending:
         self._plan()
-        storm = self._dice.randint(2, 6)
+        storm = self._dice.randint(2, 5)
         while self._attempts < _MOST_ATTEMPTS:
             if self._attempts == storm:
                 self._calm()
@@ -241,10 +249,11 @@ class _Life:
 
     def _plan(self) -> None:
         dice, provider = self._dice, self._chaos.provider
-        for _ in range(dice.randint(0, 4)):
-            kinds = _SLOW if dice.random() < 0.01 else _FINAL if dice.random() < 0.06 else _CHEAP
-            fault, where = dice.choice(kinds), dice.choice(_OPERATIONS)
-            provider.fail(where, fault, dice.randint(1, 2), skip=dice.choice((0, 0, 0, 1)), retry_after="0.001")
+        provider.fail("create", self._first_fault, retry_after="0.001")
+        for _ in range(dice.randint(0, 3)):
+            fault = dice.choice(_FINAL if dice.random() < 0.06 else _CHEAP)
+            skip = dice.choice((0, 0, 0, 1))
+            provider.fail(dice.choice(_OPERATIONS), fault, dice.randint(1, 2), skip=skip, retry_after="0.001")
         if dice.random() < 0.3:
             provider.lag(lists=dice.choice((1, 1, 2, 5)))
 
@@ -262,7 +271,9 @@ class _Life:
         if dice.random() < 0.15:
             self._sweep(stormy=stormy)
         job = chaos.claim(self._job_id)
-        countdown = Countdown(dice.randint(1, 30) if stormy and dice.random() < 0.6 else None)
+        countdown = self._first_crash
+        if self._crashes:
+            countdown = Countdown(dice.randint(1, 20) if stormy and dice.random() < 0.5 else None)
         try:
             outcome = chaos.attempt(job, self._wanted, countdown)
         except Crash:

@@ -28,7 +28,7 @@ def test_a_run_is_never_billed_twice(chaos: Chaos, block: int) -> None:
         _judge(seed, endings[seed], chaos)
         chaos.provider._jobs.clear()  # a provider's history would only make the lists longer
     assert sum(ending.crashes for ending in endings.values()) > len(endings) / 2
-    assert sum(ending.run.state == "succeeded" for ending in endings.values()) > len(endings) / 2
+    assert sum(ending.run.state == "succeeded" for ending in endings.values()) > len(endings) / 3
 
 
 def _judge(seed: int, ending: Ending, chaos: Chaos) -> None:
