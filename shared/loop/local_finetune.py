@@ -17,7 +17,7 @@ from pydantic import Field
 from shared import ids, models
 from shared.artifacts import FileRef
 from shared.contracts import Contract, JsonObject, Queue, Split
-from shared.db import datasets, fine_tunes, openai_files
+from shared.db import datasets, fine_tunes, openai_files, provider_sweep
 from shared.db.fine_tunes import FineTuneRow
 from shared.errors import RefusedError
 from shared.llm.connection import LOCAL
@@ -191,6 +191,8 @@ def _finish(run: Run, row: FineTuneRow, dataset: Conversations, trained: Trained
             conn, row.id, model_id=model.id, name=draft.fine_tuned_model, trained_tokens=trained.tokens,
             final_metrics=final, result_file=draft.result_file,
         )  # fmt: skip
+        # whoever waits for it as a provider's job is told at once; the relay sends the wake-up
+        provider_sweep.wake_by_provider_job(conn, row.id)
         return draft.model_copy(update={"version": model.version})
 
     return Done(result=draft, record=record)

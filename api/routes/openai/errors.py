@@ -19,6 +19,7 @@ _TYPES: Final[Mapping[int, str]] = {
     HTTPStatus.FORBIDDEN: "permission_error",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
 }
+_NO_RETRY: Final = {"x-should-retry": "false"}  # the SDK would try a conflict again by itself, in vain
 # The words that programs look for where ours differ
 _CODES: Final[Mapping[str, str]] = {
     "unauthenticated": "invalid_api_key",
@@ -48,7 +49,10 @@ def openai_error(document: Mapping[str, Any], headers: Mapping[str, str]) -> Res
         "param": _param_of(document.get("details") or {}),
         "code": _CODES.get(code, code.replace("-", "_")),
     }
-    return Response(dumps({"error": error}), status_code=status, media_type="application/json", headers=dict(headers))
+    more = _NO_RETRY if status == HTTPStatus.CONFLICT else {}
+    return Response(
+        dumps({"error": error}), status_code=status, media_type="application/json", headers={**headers, **more}
+    )
 
 
 def model_not_found(name: str, known: str = "") -> NotFoundError:

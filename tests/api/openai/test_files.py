@@ -151,6 +151,9 @@ def test_unknown_paths_and_methods_answer_as_openai_does(front: Front) -> None:
             (client.get(f"{PREFIX}/files?limit=0"), 400),
             (client.get(f"{PREFIX}/files/{new_dashed_id('file')}"), 404),
             (client.get(f"{PREFIX}/files/%00"), 400),
+            (client.post(f"{PREFIX}/fine_tuning/jobs", content=b" " * 1_000_001), 413),
+            (client.post(f"{PREFIX}/fine_tuning/jobs", content=b"[" * 100), 413),
+            (client.post(f"{PREFIX}/fine_tuning/jobs", content=b"no JSON"), 400),
         ):
             assert answer.status_code == status, answer.text
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}

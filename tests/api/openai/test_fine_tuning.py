@@ -152,6 +152,8 @@ def test_a_bad_file_fails_the_job_with_its_line(shop: Shop, colours: bytes) -> N
         ({"method": {"type": "dpo", "supervised": {}}}, "method"),
         ({"integrations": [{"type": "wandb", "wandb": {"project": "p"}}]}, "integrations"),
         ({"hyperparameters": {"n_epochs": 51}}, None),
+        ({"suffix": "a\x00b"}, None),
+        ({"metadata": {"key": "a\x00b"}}, None),
         ({"extra_body": {"unheard_of": 1}}, "unheard_of"),
     ],
 )

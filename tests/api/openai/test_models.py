@@ -63,6 +63,7 @@ def test_a_model_by_which_an_active_model_answers_cannot_be_deleted(shop: Shop, 
             pipeline="gold", surface="default", kind="activate", to_model=user.id, actor="a", reason="r", job_id=None
         )
         models.switch(conn, change)
-    with pytest.raises(openai.ConflictError, match="gold/default"):
+    with pytest.raises(openai.ConflictError, match="gold/default") as used:
         shop.client.models.delete(name)
+    assert used.value.response.headers["x-should-retry"] == "false"  # else the SDK would try again and again
     assert shop.client.models.retrieve(name).id == name
