@@ -32,7 +32,8 @@ _COMPARED_TEXTS: Final = 4  # texts of one JSON value that are compared with eac
 _BUCKETS_A_DOUBLING: Final = 2
 _OVERLAP_BUCKETS: Final = 10
 
-_PAIRS, _STEMS, _ELSEWHERE, _EXACT = 0.7, 0.5, 0.4, 0.5  # weights; a word of the question itself has 1
+# Weights; a word of the question itself has 1. How alike two texts are says more than any word of them.
+_PAIRS, _STEMS, _ELSEWHERE, _EXACT, _COMPARED = 0.7, 0.5, 0.4, 0.5, 4.0
 
 
 def text_features(text: str) -> Features:
@@ -110,14 +111,14 @@ def _add_json(found: defaultdict[int, float], value: Any) -> None:
             _add_between(found, f"{name}#", size)
     for (one, words), (other, others) in combinations(texts, 2):
         overlap = len(words & others) / max(len(words | others), 1)
-        _add_between(found, f"{one}~{other}#", overlap * _OVERLAP_BUCKETS)
+        _add_between(found, f"{one}~{other}#", overlap * _OVERLAP_BUCKETS, _COMPARED)
 
 
-def _add_between(found: defaultdict[int, float], name: str, number: float) -> None:
+def _add_between(found: defaultdict[int, float], name: str, number: float, weight: float = 1.0) -> None:
     """Add the two whole numbers beside a number, the nearer one with more weight: close numbers then look alike."""
     low = math.floor(number)
-    found[_place(f"{name}{low}")] += 1.0 - (number - low)
-    found[_place(f"{name}{low + 1}")] += number - low
+    found[_place(f"{name}{low}")] += weight * (1.0 - (number - low))
+    found[_place(f"{name}{low + 1}")] += weight * (number - low)
 
 
 def _add_text(found: defaultdict[int, float], text: str, name: str, weight: float) -> None:

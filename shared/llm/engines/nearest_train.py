@@ -4,6 +4,7 @@ Features of all lessons are weighed by how rare they are. Few different and shor
 classes of a logistic regression; otherwise the lessons themselves are kept, and the nearest of them answer.
 """
 
+import warnings
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -112,19 +113,22 @@ class _Part:
         """Return a model of these lessons: a classifier of closed answers, or an index of open ones."""
         count = len(self.answers)
         in_lessons = np.bincount(self.counts.indices, minlength=len(self.places))
-        idf = np.log((1.0 + count) / (1.0 + in_lessons))
-        # What every lesson has tells nothing, and would only be looked through.
-        telling = np.flatnonzero(idf > 0)
-        idf = idf[telling].astype(np.float32)
-        matrix = normalize(self.counts[:, telling].multiply(idf.astype(np.float64)).tocsr())
-        shared = {"places": self.places[telling], "idf": idf}
-        closed = closed and len(self.templates) > 1
+        idf = np.log((1.0 + count) / (1.0 + in_lessons)).astype(np.float32)
+        matrix = self.counts.multiply(idf.astype(np.float64)).tocsr()
+        matrix.eliminate_zeros()  # what every lesson has tells nothing, and would only be looked through
+        if len(self.places):
+            matrix = normalize(matrix)
+        shared = {"places": self.places, "idf": idf}
+        closed = closed and len(self.templates) > 1 and len(self.places) > 0
         facts = Facts(mode="classify" if closed else "retrieve", lessons=count, answers=len(self.templates))
         return facts, shared | (self._classifier(matrix) if closed else self._index(matrix))
 
     def _classifier(self, matrix: csr_matrix) -> Tensors:
         model = LogisticRegression(C=_STRENGTH, tol=_TOLERANCE, max_iter=_ITERATIONS)
-        model.fit(matrix, self.answers)
+        with warnings.catch_warnings():
+            # Its guess that so many classes may be numbers is wrong here, early on the learning curve.
+            warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+            model.fit(matrix, self.answers)
         weights, bias = model.coef_.T, model.intercept_
         if len(self.templates) == 2:  # noqa: PLR2004  (then there is one column: the second class against the first)
             weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, bias[0]])

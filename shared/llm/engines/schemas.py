@@ -4,6 +4,7 @@ A schema comes from outside and is a small program. So the keywords are an allow
 schema, regular expressions are of a kind that cannot run away, and every check has a budget of steps.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -104,16 +105,14 @@ def check_schema(schema: Any) -> Schema:
     The same schema is checked once: a program seldom has many.
     """
     try:
-        return _checked(canonical_json(schema))
-    except (ValueError, RecursionError, UnicodeEncodeError):
+        return _checked(json.dumps(schema, allow_nan=False))
+    except (ValueError, RecursionError):
         raise InvalidInputError("the schema is nested too deeply, or is no JSON", advice="flatten it") from None
 
 
 @lru_cache(maxsize=256)
-def _checked(canonical: bytes) -> Schema:
-    import orjson
-
-    root = orjson.loads(canonical)
+def _checked(written: str) -> Schema:
+    root = json.loads(written)  # in the order of its members: answers keep it
     schema = Schema(root)
     waiting: list[Any] = [root]
     for count in range(_MAX_NODES + 1):
@@ -162,7 +161,7 @@ def _check_plain(schema: Schema, keyword: str, value: Any) -> None:
     elif keyword == "pattern":
         fine = isinstance(value, str) and _is_harmless(value)
     elif keyword == "$ref":
-        fine = isinstance(value, str) and (value == "#" or value.startswith("#/")) and bool(schema.target(value))
+        fine = isinstance(value, str) and (value == "#" or value.startswith("#/")) and schema.target(value) is not None
     elif keyword == "uniqueItems":
         fine = isinstance(value, bool)
     else:
