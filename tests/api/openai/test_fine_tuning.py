@@ -1,18 +1,21 @@
 """``/openai/v1/fine_tuning/jobs`` through the official SDK: what a program sees that changed its base URL only."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import openai
 import pytest
 
-from shared import models
+from shared import jobs, models
 from shared.artifact_stores import open_store
 from shared.contracts import JobState
 from shared.datasets import open_dataset
 from shared.db import attempts, datasets, fine_tunes
+from shared.registry import get_step
 from shared.settings import get_settings
 from tests.api.openai.conftest import PREFIX, Shop, chat_line, pair_line
+from tests.support.probe import Number
+from workers.unit import run_job
 
 BASE = "local-nearest"
 
@@ -260,8 +263,34 @@ def test_nobody_trains_a_fine_tune_twice(shop: Shop, colours: bytes) -> None:
 
 
 def test_unknown_jobs_are_not_found(shop: Shop) -> None:
-    jobs = shop.client.fine_tuning.jobs
-    for ask in (jobs.retrieve, jobs.cancel, jobs.pause, jobs.resume, jobs.list_events, jobs.checkpoints.list):
+    ours = shop.client.fine_tuning.jobs
+    for ask in (ours.retrieve, ours.cancel, ours.pause, ours.resume, ours.list_events, ours.checkpoints.list):
         with pytest.raises(openai.NotFoundError) as unknown:
             ask("ftjob-unknown")
         assert unknown.value.code == "fine_tune_not_found"
+
+
+_RUN = """
+INSERT INTO provider_jobs (id, job_id, request_hash, state, pipeline, surface, dataset_id, provider, server, base_model,
+    method, suffix, files, file_sha256, row_count, tokens, estimated_usd, provider_job_id)
+SELECT 'pj_1', %s, 'h', 'polling', 'llm', 'default', id, 'local', 'local', 'b', 'supervised', 's', '{}', 'f', 1, 1, 0,
+    %s FROM datasets
+"""
+
+
+def test_whoever_waits_for_it_as_a_provider_s_job_is_woken_at_its_end(shop: Shop, colours: bytes) -> None:
+    file = shop.upload(colours)
+    shop.client.fine_tuning.jobs.create(model=BASE, training_file=file)
+    shop.work()
+    job = shop.client.fine_tuning.jobs.create(model=BASE, training_file=file)
+    driver = jobs.new_job(get_step("probe.effectful"), Number(value=1), actor="tester")
+    with shop.front.database.transaction() as conn:
+        jobs.submit(conn, [driver])
+        claimed = attempts.claim(conn, driver.id, worker="w", lease=timedelta(minutes=5))
+        assert claimed
+        attempts.wait(conn, driver.id, claimed.attempt, after=timedelta(hours=1), reason="waits for its fine-tune")
+        conn.execute(_RUN, [driver.id, job.id])
+    run_job(shop.job_of(job.id).id)
+    waiting = shop.front.job(driver.id)
+    assert (waiting.state, waiting.sent_at) == (JobState.WAITING, None)  # the relay sends its wake-up
+    assert waiting.run_at < datetime.now(UTC)
