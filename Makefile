@@ -11,7 +11,7 @@ PYTEST_WORKERS ?= 2
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status test lint format types imports docs check-docs tests bench lock clean
+.PHONY: help install demo up down status test lint format types imports docs check-docs tests chaos bench lock clean
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ check-docs: install  ## Check that the generated references are up to date.
 
 tests: install  ## Run the test suite on real embedded servers.
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+chaos: install  ## Let 10,000 fine-tunes meet crashes and faults (the suite has 2,000): none is paid for twice.
+	@CHAOS_SEEDS=10000 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --timeout 3600 tests/shared/llm/test_lifecycle_chaos.py
 
 bench: install  ## Measure speed as ratios to the bare paths (minutes; not a test).
 	@$(BIN)/python -m tests.bench

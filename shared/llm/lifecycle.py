@@ -8,9 +8,9 @@ What if the process dies? Before the commit of ``creating``: nothing was paid, a
 it: the job is looked for. After the answer: it is found by its id. Two attempts at once: the fence lets one write.
 """
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -176,13 +176,13 @@ class Lifecycle:
 
     def _create(self, run: ProviderJob) -> ProviderJob | Wait:
         """Send the one request that costs money. What is committed before says that it may have been sent."""
-        started = time.monotonic()
+        started = monotonic()
         with self._run.fenced() as conn:
             announced = creates.creating(conn, run.id)
         if announced is None:
             with self._run.reading() as conn:
                 return rows.get(conn, run.id)
-        if time.monotonic() - started > self._policy.request_timeout.total_seconds():
+        if monotonic() - started > self._policy.request_timeout.total_seconds():
             # Frozen between commit and request: others may already act on what they see. Nothing was sent, so go back.
             return self._write(run, lambda conn: creates.not_created(conn, run.id))
         try:
