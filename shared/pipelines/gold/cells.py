@@ -59,7 +59,7 @@ def cents(cell: str) -> int | None:
     if text in EMPTY:
         return None
     found = _MONEY.fullmatch(text)
-    if found is None or (found["open"] is None) != (found["close"] is None):
+    if found is None or (found["open"] is None) != (found["close"] is None) or (found["minus"] and found["late_minus"]):
         raise ValueError("no sum of money as 9400, 4,850.00, $9,400.00 or (12.00)")
     whole = found["whole"].replace(",", "")
     if len(whole) > _MOST_DIGITS:
