@@ -160,4 +160,7 @@ def oldest_first(jobs: Sequence[RemoteJob]) -> list[RemoteJob]:
 
 def moment(seconds: Any) -> datetime:
     """Return a Unix time as a moment; the beginning of time when it is none."""
-    return datetime.fromtimestamp(seconds if isinstance(seconds, int | float) else 0, UTC)
+    try:
+        return datetime.fromtimestamp(seconds if isinstance(seconds, int | float) else 0, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
