@@ -8,7 +8,9 @@ from pydantic.fields import FieldInfo
 
 from shared.contracts import JsonObject
 
+_HASH_PATTERN: Final = r"^[0-9a-f]{64}$"
 _ID_PATTERN: Final = re.compile(r"\^([a-z]+)_\[0-9a-f\]\{32\}\$")
+_SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"
 _ID: Final = "0192f0c1c2d37e8f9a0b1c2d3e4f5a6b"
 
 
@@ -27,10 +29,14 @@ def example_of(model: type[BaseModel]) -> JsonObject:
 
 
 def _invented(field: FieldInfo) -> Any:
-    """Make a value up for a field that must be given: the first of its choices, an id, or some text."""
+    """Make a value up for a field that must be given: the first of its choices, an id, a hash, or some text."""
     if get_origin(field.annotation) is Literal:
         return get_args(field.annotation)[0]
+    if get_origin(field.annotation) is dict:
+        return {}
     for pattern in (getattr(rule, "pattern", None) for rule in field.metadata):
         if pattern and (found := _ID_PATTERN.fullmatch(pattern)):
             return f"{found[1]}_{_ID}"
+        if pattern == _HASH_PATTERN:
+            return "0" * 64
     return "…"

@@ -30,6 +30,7 @@ Upload = Annotated[
     Field(
         pattern=r"^[0-9a-f]{64}$",
         description=UPLOAD_DESCRIPTION,
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
         json_schema_extra={"format": UPLOAD_MARK},
     ),
 ]

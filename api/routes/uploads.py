@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.deps import Front, FrontDep, Reader, Submits
+from api.idempotency import key_of
 from api.imports import store_body
 from api.paging import JobId
 from api.views import View
@@ -73,6 +74,7 @@ async def upload(request: Request, _who: Submits, front: FrontDep) -> Response:
 
     Nothing of it is checked but its size. Sending the same file again changes nothing and gives the same answer.
     """
+    key_of(request)  # a repetition does no harm anyway; but a key that is none is refused here as everywhere
     file = await store_body(front.artifacts, request)
     sha256 = await anyio.to_thread.run_sync(front.artifacts.publish, upload_manifest(file))
     return json_response(UploadView(upload=sha256, size=file.size), HTTPStatus.CREATED)
