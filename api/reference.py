@@ -23,6 +23,7 @@ _SHOWN_DIFFERENCES = 20
 _UPLOAD = (
     "The body is the file itself, as `text/csv` or `application/x-ndjson`; `tuneyard PIPELINE import FILE` sends it.\n"
 )
+_LLM = "What belongs to no pipeline: the provider of fine-tunes, and our own trainer."
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _TYPES: dict[Any, str] = {
     str: "text",
@@ -146,6 +147,8 @@ def steps() -> str:
     for pipeline in pipelines().values():
         parts.append(f"## {pipeline.name}\n\n{pipeline.summary}\n")
         parts.extend(_step(step) for step in all_steps().values() if step.pipeline == pipeline.name)
+    parts.append(f"## llm\n\n{_LLM}\n")
+    parts.extend(_step(step) for step in all_steps().values() if step.pipeline not in pipelines())
     parts.append(_schedule())
     return "\n".join(parts)
 

@@ -34,7 +34,8 @@ class ResolveParams(Contract):
 
     run_id: RunId = Field(description="The run (pj_…), as the alert and the doctor name it.")
     action: Literal["adopt", "retry", "give-up"] = Field(
-        description="It was started as `provider_job_id`; it was not, so start it; or end it without a model."
+        description="It was started as `provider_job_id`; it was not, so start it; or end it without a model.",
+        examples=["retry"],
     )
     provider_job_id: AnyJobId | None = Field(default=None, description="The provider's job, to adopt.")
 
