@@ -123,7 +123,8 @@ def lock_limits(conn: Connection, provider: str) -> Limits:
 
 
 _TAKE_SLOT: Final = """
-UPDATE llm_limits SET allowance = %(allowance)s, refilled_at = %(now)s, slots[%(slot)s::int] = %(until)s
+UPDATE llm_limits
+SET allowance = %(allowance)s, refilled_at = greatest(refilled_at, %(now)s), slots[%(slot)s::int] = %(until)s
 WHERE provider = %(provider)s
 """
 

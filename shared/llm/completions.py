@@ -55,6 +55,10 @@ class Completions:
         """How long a completion may take in all, unless it is told otherwise."""
         return self._policy.timeout_s
 
+    def warm_up(self) -> None:
+        """Load the client now: it takes a second, which otherwise is part of the first completion's time."""
+        self._asker.connected()
+
     def close(self) -> None:
         """Close the connections to the provider."""
         self._asker.close()

@@ -109,7 +109,7 @@ class Limiter:
             look_s = min(_LONGEST_LOOK_S, look_s * 2)
 
     def _take(self, lease: timedelta) -> Permit | NotYet:
-        with self._database.transaction() as conn:
+        with self._database.transaction() as conn, conn.pipeline():
             state = rows.lock_limits(conn, self._provider)
             decision = decide(state, self._policy, lease)
             if isinstance(decision, Permit):

@@ -16,11 +16,11 @@ from shared.llm.budget import Budget, Cost
 from shared.llm.chat import ChatRequest
 from shared.llm.connection import Provider
 from shared.llm.prices import completion_cost, price_of
+from shared.llm.tokens import PER_EXAMPLE, PER_MESSAGE, count_tokens
 
 COMPLETION: Final = "cmpl"
-_BYTES_A_TOKEN: Final = 3
-"""Fewer than of English text (about four): an estimate before the fact should rather be too high."""
-_TOKENS_A_MESSAGE: Final = 8
+_CAUTION: Final = 1.25
+"""What is reserved for a prompt, over its estimate: more than the estimate is wrong by for most texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Meter:
         price, _ = price_of(self._provider, request.model)
         if not price.input and not price.output:
             return None
-        tokens_in, tokens_out = estimated_tokens(request)
+        tokens_in, tokens_out = ceil(estimated_tokens(request)[0] * _CAUTION), request.max_tokens
         usd = self._usd(request.model, tokens_in, tokens_out)
         spend.lock_month(conn)
         budget.require_month(conn, self._limits, usd=usd)
@@ -107,14 +107,10 @@ class Meter:
             spend.insert(conn, account.reference, kind="reserved", **vars(cost))
 
 
-def estimated_tokens(request: ChatRequest, answer: str | None = None) -> tuple[int, int]:
-    """Return the tokens of prompt and answer, roughly and rather too many; without an answer, the most it may have."""
+def estimated_tokens(request: ChatRequest, answer: str = "") -> tuple[int, int]:
+    """Return the tokens of prompt and answer, roughly (see ``tokens.py``): where nobody counts them better."""
     texts = [message.content for message in request.messages]
     if request.schema_ is not None:
         texts.append(ids.canonical_json(request.schema_).decode())
-    prompt = sum(_tokens(text) for text in texts) + _TOKENS_A_MESSAGE * len(texts)
-    return prompt, request.max_tokens if answer is None else min(_tokens(answer), request.max_tokens)
-
-
-def _tokens(text: str) -> int:
-    return ceil(len(text.encode(errors="replace")) / _BYTES_A_TOKEN)
+    prompt = sum(count_tokens(text) for text in texts) + PER_MESSAGE * len(texts) + PER_EXAMPLE
+    return prompt, min(count_tokens(answer), request.max_tokens)

@@ -4,11 +4,11 @@ Whoever dies on the way leaves leases that run out by themselves, and a reserved
 """
 
 import random
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Final
 
 import structlog
@@ -78,15 +78,17 @@ class Asker:
         self._policy = policy
         self._limiter = limiter
         self._meter = Meter(provider)
+        self._line: Line | None = None
+        self._connecting = threading.Lock()
 
     def close(self) -> None:
         """Close the connections, if there are any."""
-        if "_line" in vars(self):
+        if self._line is not None:
             self._line.close()
 
     def answer(self, question: Question, claim: Claim | None = None) -> Completion:
         """Return the provider's answer, written down and paid for. Raises as ``Completions.complete``."""
-        with self._database.transaction() as conn:
+        with self._database.transaction() as conn, conn.pipeline():
             account = self._meter.open(conn, question.request, question.purpose, question.job_id)
         count = _Count()
         try:
@@ -101,16 +103,20 @@ class Asker:
                 error.details.update(count.as_details())
             raise
 
-    @cached_property
-    def _line(self) -> Line:
-        """The connection. Its import takes a second, which an answer from the cache need not wait for."""
+    def connected(self) -> Line:
+        """Return the connection. Its import takes a second, which an answer from the cache need not wait for."""
         policy = self._policy
-        return Line(self._provider, max_answer_bytes=policy.max_answer_bytes, max_depth=policy.max_answer_depth)
+        with self._connecting:
+            if self._line is None:
+                self._line = Line(
+                    self._provider, max_answer_bytes=policy.max_answer_bytes, max_depth=policy.max_answer_depth
+                )
+            return self._line
 
     def _reply(self, question: Question, count: _Count) -> tuple[Reply, Permit]:
         """Ask until there is an answer, or no more sense in asking. Raises NoAnswerError."""
         lease = timedelta(seconds=self._policy.request_timeout_s + _MARGIN_S)
-        line = self._line
+        line = self.connected()
         while True:
             permit = self._limiter.acquire(question.deadline, lease)
             hold_back_s = 0.0
@@ -160,7 +166,7 @@ class Asker:
             completion_tokens=answered,
         )
         count.unclear += 1  # until it is written down
-        with self._database.transaction() as conn:
+        with self._database.transaction() as conn, conn.pipeline():  # one trip for all of it
             if claim is not None and answer.finish_reason in _WHOLE and answer.text:
                 rows.keep_answer(conn, claim.key, claim.token, answer)
             elif claim is not None:

@@ -20,6 +20,8 @@ import httpx2
 
 _CHUNK: Final = 65_536
 _CONNECTIONS: Final = 100
+_IDLE_S: Final = 3.0
+"""How long an idle connection is kept: less than servers do, so that no request goes down one that just closes."""
 
 
 class _TooLongError(httpcore2.NetworkError):
@@ -152,7 +154,10 @@ class _Transport(httpx2.BaseTransport):
         context = httpx2.create_ssl_context() if base_url.startswith("https:") else None
         if proxy is None:
             self._pool = httpcore2.ConnectionPool(
-                ssl_context=context, max_connections=_CONNECTIONS, network_backend=_Backend()
+                ssl_context=context,
+                max_connections=_CONNECTIONS,
+                keepalive_expiry=_IDLE_S,
+                network_backend=_Backend(),
             )
         else:
             self._pool = httpcore2.HTTPProxy(
@@ -160,6 +165,7 @@ class _Transport(httpx2.BaseTransport):
                 proxy_auth=proxy.raw_auth,
                 ssl_context=context,
                 max_connections=_CONNECTIONS,
+                keepalive_expiry=_IDLE_S,
                 network_backend=_Backend(),
             )
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
@@ -46,18 +47,22 @@ def refusal(status: str, code: str = "", message: str = "no", **headers: str) ->
 class HostileModel:
     """Serves a script on a free port while the ``with`` block lasts; ``asked`` holds every request's JSON."""
 
-    def __init__(self, script: Script | bytes, *, pause: float = 0.05) -> None:
+    def __init__(self, script: Script | bytes, *, pause: float = 0.05, tls: ssl.SSLContext | None = None) -> None:
         self.script: Script = (lambda _: [script]) if isinstance(script, bytes) else script
         self.pause = pause
         self.asked: list[dict[str, Any]] = []
         self.stopped = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.model = self
+        self._scheme = "http"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def __enter__(self) -> Self:
         self._thread.start()

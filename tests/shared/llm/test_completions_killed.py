@@ -22,7 +22,7 @@ def test_another_process_asks_again_when_the_time_of_the_dead_one_is_over(
         return [completion("x")]
 
     with HostileModel(script) as model, asking(model.url, database, timeout_s=20) as completions:
-        process = processes.python("-m", "tests.support.dying_asker", model.url, "1.0")
+        process = processes.python("-m", "tests.support.dying_asker", model.url, "2.0")
         wait_until(lambda: model.asked or not process.is_running, timeout=60)
         assert len(model.asked) == 1, process.log.read_text()
         process.kill()
