@@ -1,7 +1,7 @@
 """The bare fronts that ours is measured against: FastAPI as anybody would write it, served in the same way.
 
 ``/validate`` reads and answers. ``/insert`` adds one INSERT, committed, over an asynchronous pool. ``/usual`` is what
-most projects do: INSERT and ``delay()`` in a thread. ``/predict`` calls the active model in the process itself.
+most projects do: INSERT and ``delay()`` in a thread. ``/predict`` and ``/complete`` call a model in the process itself.
 """
 
 import sys
@@ -43,6 +43,19 @@ class Said(BaseModel):
 
     difficulty: str
     confidence: float
+
+
+class Conversation(BaseModel):
+    """Messages to answer."""
+
+    model: str
+    messages: list[dict[str, str]]
+
+
+class Completed(BaseModel):
+    """The answer."""
+
+    text: str
 
 
 @asynccontextmanager
@@ -95,6 +108,24 @@ async def predict(question: Question) -> Said:
     return Said(difficulty=answer.output.difficulty, confidence=answer.confidence)
 
 
+@app.post("/complete")
+async def complete(asked: Conversation) -> Completed:
+    from shared.llm.engines import LocalRequest
+
+    (answer,) = app.state.model.complete([LocalRequest(messages=asked.messages)])
+    return Completed(text=answer.text)
+
+
+def _load_local(manifest: str) -> None:
+    from shared.artifact_stores import open_store
+    from shared.llm.engines import NEAREST, engine_for
+    from shared.loop.model_files import ModelFiles
+
+    settings = get_settings()
+    files = ModelFiles(open_store(settings.artifacts(), settings), settings.tuneyard_home / "bare")
+    app.state.model = engine_for(NEAREST).load(files.get(manifest))
+
+
 def _load_model() -> None:
     from shared.artifact_stores import open_store
     from shared.db.pool import get_database
@@ -112,6 +143,8 @@ def _load_model() -> None:
 if __name__ == "__main__":
     if "predict" in sys.argv:
         _load_model()
+    if "complete" in sys.argv:
+        _load_local(sys.argv[3])
     uvicorn.run(
         app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="httptools", ws="none", log_config=None,
         access_log=False, server_header=False,

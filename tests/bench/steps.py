@@ -31,7 +31,8 @@ def finish(kind: str, **params: str) -> None:
             run_job(each)
 
 
-def _resident(peak: bool) -> float:
+def resident(*, peak: bool) -> float:
+    """Return this process's memory in MiB: now, or at its peak."""
     with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123  (no file in truth)
         status = dict(line.split(":", 1) for line in file)
     return int(status["VmHWM" if peak else "VmRSS"].split()[0]) / 1024
@@ -39,6 +40,6 @@ def _resident(peak: bool) -> float:
 
 if __name__ == "__main__":
     get_step(sys.argv[1])
-    before = _resident(peak=False)
+    before = resident(peak=False)
     finish(sys.argv[1], **dict(pair.split("=", 1) for pair in sys.argv[2:]))
-    print(json.dumps([_resident(peak=True), _resident(peak=True) - before]))
+    print(json.dumps([resident(peak=True), resident(peak=True) - before]))

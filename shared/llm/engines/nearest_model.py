@@ -39,7 +39,7 @@ Tensors = dict[str, NDArray[Any]]
 _NEIGHBOURS: Final = 8
 _EXACT: Final = 0.9995  # as similar as this: the very question of a lesson
 _SHARPNESS: Final = 8  # a neighbour's vote is its similarity to this power: the nearest decides, unless others agree
-_MOST_VALUES: Final = 100_000  # looked at for one question; the features that say most come first
+_MOST_VALUES: Final = 50_000  # looked at for one question; the features that say most come first
 _MAX_BYTES: Final = 2 << 30
 _UNTAUGHT: Final = "I have not been trained yet, so I do not know."
 
@@ -133,14 +133,16 @@ class NearestModel:
         nearest = np.argpartition(-similarity, count - 1)[:count] if count < len(similarity) else np.arange(count)
         nearest = nearest[np.lexsort((nearest, -similarity[nearest]))]
         top = float(similarity[nearest[0]])
-        answers = self._tensors["answers"][nearest]
+        answers = self._tensors["answers"][nearest].tolist()
         if top >= _EXACT:
-            return Guess(int(answers[0]), 1.0)
-        votes = np.maximum(similarity[nearest], 0.0) ** _SHARPNESS
-        total = float(votes.sum())
+            return Guess(answers[0], 1.0)
+        votes = (np.maximum(similarity[nearest], 0.0) ** _SHARPNESS).tolist()
+        total = sum(votes)
         if total <= 0:
-            return Guess(int(answers[0]), 0.0)
-        for_each = {int(answer): float(votes[answers == answer].sum()) for answer in answers}
+            return Guess(answers[0], 0.0)
+        for_each: dict[int, float] = {}
+        for answer, vote in zip(answers, votes, strict=True):
+            for_each[answer] = for_each.get(answer, 0.0) + vote
         best = max(for_each, key=lambda answer: for_each[answer])  # the first of equals is the nearest one
         return Guess(best, min(top * for_each[best] / total, 1.0))
 
