@@ -97,6 +97,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         # A message that waits in a busy worker would be lost with it, and run twice after the visibility timeout.
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
+        # A child that is spawned imports everything anew. On a busy machine that takes longer than the default of 4 s,
+        # after which it would be killed, again and again, and no job of the queue would ever run.
+        "worker_proc_alive_timeout": 60,
         # Flower sees tasks by these.
         "worker_send_task_events": True,
         "worker_hijack_root_logger": False,
