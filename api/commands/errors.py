@@ -5,7 +5,7 @@ from enum import IntEnum
 from shared.contracts import JsonObject
 
 _USAGE_STATUSES = frozenset({400, 413, 415, 422})
-_REFUSALS = frozenset({"refused", "import-refused"})
+_REFUSALS = frozenset({"refused", "import-refused", "gold-refused", "not-drafts", "report-refused"})
 _AWAY_STATUSES = frozenset({502, 503, 504})
 
 
