@@ -1,4 +1,4 @@
-"""``python -m api.demo``: starts the stack, walks the loop, prints one table, stops everything."""
+"""``python -m api.demo``: starts the stack, walks the loops, prints what came of them, stops everything."""
 
 import signal
 import sys
@@ -6,13 +6,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from rich.table import Table
+
 from api.commands import output
 from api.commands.client import Api
 from api.commands.errors import CommandError, ExitCode
+from api.demo.gold import GoldWalk
+from api.demo.gold_report import gold_table
 from api.demo.local_stack import local_stack
-from api.demo.report import table_of
+from api.demo.router import RouterWalk
+from api.demo.router_report import router_table
 from api.demo.samples import make_samples
-from api.demo.walk import Findings, Walk
 
 
 class Steps:
@@ -33,16 +37,20 @@ class Steps:
         yield
 
 
-def run(steps: Steps) -> Findings:
-    """Start the stack, walk the loop, stop the stack. Raises ``CommandError`` when a step fails."""
+def run(steps: Steps) -> list[Table]:
+    """Start the stack, walk each pipeline's loop, stop the stack; returns what there is to show.
+
+    Raises ``CommandError`` when a step fails.
+    """
     with ExitStack() as at_the_end:
         with steps.step("Start the stack: PostgreSQL, Redis, API, workers, sweeps, Beat, Flower"):
             place = at_the_end.enter_context(local_stack(output.out()))
         api = at_the_end.enter_context(Api(place))
-        found = Walk(api, output.out(), steps.step).whole_loop(make_samples())
+        router = RouterWalk(api, output.out(), steps.step).whole_loop(make_samples())
+        gold = GoldWalk(api, output.out(), steps.step).whole_loop()
         with steps.step("Stop the stack"):
             at_the_end.close()
-    return found
+    return [router_table(router), gold_table(gold)]
 
 
 def main() -> int:
@@ -50,7 +58,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop in order, as after Ctrl-C
     steps = Steps()
     try:
-        found = run(steps)
+        tables = run(steps)
     except CommandError as error:
         output.print_error(error, f"the demo failed at “{steps.current}”: ")
         return error.exit_code
@@ -60,7 +68,8 @@ def main() -> int:
     except Exception:
         output.note(f"the demo failed at “{steps.current}”, and not in a way that was foreseen:")
         raise
-    output.out().print(table_of(found))
+    for table in tables:
+        output.out().print(table)
     return ExitCode.OK
 
 

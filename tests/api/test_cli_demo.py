@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from api.demo.asking import Answered
-from api.demo.report import table_of
+from api.demo.router import Findings, Round
+from api.demo.router_report import router_table
 from api.demo.samples import make_samples
-from api.demo.walk import Findings, Round
 from shared.contracts import JsonObject
 from tests.support.processes import ROOT
 
@@ -44,7 +44,7 @@ def test_the_table_shows_a_refusal_as_plainly_as_a_promotion() -> None:
         lineage={},
     )
     screen = io.StringIO()
-    Console(file=screen, width=300).print(table_of(found))
+    Console(file=screen, width=300).print(router_table(found))
     shown = screen.getvalue()
     for expected in (
         "600 (train 480, test 120)",

@@ -1,4 +1,4 @@
-"""The demo's one table: what was frozen, how the models did, what the gates said, what was answered."""
+"""The demo's table of the router: what was frozen, how the models did, what the gates said, what was answered."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,15 +7,15 @@ from rich.table import Table
 from rich.text import Text
 
 from api.commands.output import STATE_STYLES, figure
-from api.demo.walk import Findings, Round
+from api.demo.router import Findings, Round
 
 _WINDOWS = {"all": "all held-out rows", "recent": "last 30 days"}
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def table_of(found: Findings) -> Table:
+def router_table(found: Findings) -> Table:
     """Build the table; one column for each retraining."""
-    table = Table(title="One walk around the loop", title_justify="left", show_lines=False)
+    table = Table(title="The router: one walk around the loop", title_justify="left", show_lines=False)
     table.add_column("", style="bold", no_wrap=True)
     for number, _ in enumerate(found.rounds, start=1):
         table.add_column(f"retraining {number}", ratio=1)
