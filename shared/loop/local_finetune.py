@@ -41,7 +41,11 @@ _KINDS: Final[dict[str, Literal["chat", "preference"]]] = {"supervised": "chat",
 class TrainLocalParams(Contract):
     """Which fine-tune is to be trained: all else was asked for at ``/openai/v1/fine_tuning/jobs``."""
 
-    fine_tune_id: str = Field(pattern=r"^ftjob-[0-9a-f]{32}$", description="The fine-tune, as our own API named it.")
+    fine_tune_id: str = Field(
+        pattern=r"^ftjob-[0-9a-f]{32}$",
+        description="The fine-tune, as our own API named it.",
+        examples=["ftjob-0192f0c1c2d37e8f9a0b1c2d3e4f5a6b"],
+    )
 
 
 class TrainLocalResult(Contract):
