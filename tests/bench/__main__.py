@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.bench.harness import running_bench
 
-SECTIONS = ("queue_jobs", "submit", "query", "data", "models", "local")
+SECTIONS = ("queue_jobs", "submit", "query", "data", "models", "local", "sweep", "validator")
 
 
 def main(names: list[str]) -> None:
