@@ -159,9 +159,7 @@ def wake(conn: Connection, job_id: str) -> Job | None:
 
 def set_validated(conn: Connection, fine_tune_id: str) -> None:
     """Note that the files were found good."""
-    conn.execute(
-        "UPDATE fine_tunes SET validated_at = coalesce(validated_at, now()) WHERE id = %s", [fine_tune_id]
-    )
+    conn.execute("UPDATE fine_tunes SET validated_at = coalesce(validated_at, now()) WHERE id = %s", [fine_tune_id])
 
 
 _FINISH: Final = """
