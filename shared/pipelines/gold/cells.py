@@ -1,6 +1,6 @@
 """Cells of a Jobber report as values. Every parser raises ValueError with a reason that quotes nothing of the cell.
 
-Forms as reports print them (see the data notes of gold in docs): three forms of dates, sums of money with and without
+Forms as reports print them (docs/gold-data.md): three forms of dates, sums of money with and without
 signs, and lists of numbers in one cell.
 """
 

@@ -10,6 +10,7 @@ import pytest
 
 from shared.contracts import JsonObject
 from shared.db.pool import Database
+from shared.lineage import lineage
 from shared.pipeline import Row
 from shared.pipelines.gold.layouts import LAYOUTS
 from tests.shared.pipelines.gold.firm import REPORTS, Gold, edited
@@ -302,3 +303,15 @@ def test_nothing_of_a_person_comes_further_than_the_upload(gold: Gold) -> None:
         said += str(gold.rows(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM \"{schema}\".\"{table}\" t"))
     assert len(names) > 20
     assert [canary for canary in CANARIES if canary in said] == []
+
+
+def test_lineage_names_who_decided_and_no_word_of_it(gold: Gold, tmp_path: Path) -> None:
+    gold.reseed()
+    gold.import_drafts(gold.answered(tmp_path))
+    dataset_id = gold.run("freeze-train")["dataset_id"]
+    example = _rows(gold, dataset_id)[0]
+    with gold.database.reading() as conn:
+        node = lineage(conn, gold.store, example.id)
+    assert (node.title, node.came_from[0].id) == ("labelled gold by human", "teacher")
+    assert [each.id for each in node.led_to] == [dataset_id]
+    assert example.label["decision"] not in node.model_dump_json()

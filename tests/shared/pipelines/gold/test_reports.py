@@ -151,3 +151,19 @@ def test_text_columns_never_come_through(noise: list[str], seed: int) -> None:
     assert list(read_report(file([SECRET] * 4), QUOTES)) == [
         Quote("101", date(2025, 11, 20), None, None, None, None, 500)
     ]
+
+
+_PIECES = st.sampled_from(
+    [QUOTE.encode(), b"\n", b"\r", b",", b'"', b"\xef\xbb\xbf", b"1", b"2025-01-01", b"-", b"\x00", b"$5"]
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(_PIECES | st.binary(max_size=8), max_size=40))
+def test_any_bytes_are_read_or_refused(pieces: list[bytes]) -> None:
+    try:
+        found = list(read_report(io.BytesIO(b"".join(pieces)), QUOTES))
+    except InvalidInputError as error:
+        assert error.instance_code == "report-refused"
+    else:
+        assert all(isinstance(each, Quote) for each in found)
