@@ -13,7 +13,7 @@ from shared import models
 from shared.contracts import Contract, Queue, Scope, Surface
 from shared.db import promotions
 from shared.loop.choice import AcceptSunset, ModelId, Reason, model_of, require_surface
-from shared.loop.evaluate import summary_of
+from shared.loop.evaluate import answering_slice, summary_of
 from shared.loop.loading import smoke_test
 from shared.loop.pointer import PromotionResult, make_active, not_promoted
 from shared.loop.promote import evaluation_of, sunset_of, with_sunset
@@ -66,6 +66,7 @@ def activate_step(pipeline: Pipeline[Any, Any]) -> Step[ActivateParams]:
         params=ActivateParams,
         run=lambda run, params: activate(pipeline, run, params),
         scope=Scope.PROMOTE,
+        slice=answering_slice(pipeline),
     )
 
 
@@ -79,6 +80,7 @@ def rollback_step(pipeline: Pipeline[Any, Any]) -> Step[RollbackParams]:
         params=RollbackParams,
         run=lambda run, params: rollback(pipeline, run, params),
         scope=Scope.PROMOTE,
+        slice=answering_slice(pipeline),
     )
 
 

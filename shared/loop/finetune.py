@@ -24,10 +24,11 @@ from shared.llm.wanted import server_of
 from shared.loop.choice import DatasetId, require_surface
 from shared.loop.preparing import Asked, prepare
 from shared.loop.train import MODEL_KIND, library_versions
-from shared.pipeline import Done, FineTune, Pipeline, Run, Step, Wait
+from shared.pipeline import Done, FineTune, Pipeline, RetryPolicy, Run, Step, Wait
 from shared.settings import get_settings
 
 BaseModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+_RETRY: Final = RetryPolicy(max_attempts=10)  # of hours or days: a few blinks of the database must not end it
 _SUFFIX: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _ENDS: Final[dict[str, str]] = {
     "failed": "the fine-tune failed",
@@ -79,6 +80,7 @@ def finetune_step(pipeline: Pipeline[Any, Any]) -> Step[FinetuneParams]:
         params=FinetuneParams,
         run=lambda run, params: finetune(pipeline, run, params),
         unique_key=lambda params: f"{pipeline.name}.finetune:{params.surface}",
+        retry=_RETRY,
     )
 
 
