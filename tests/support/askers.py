@@ -31,6 +31,7 @@ def asking(url: str, database: Database, *, name: str = "openai", **bounds: Any)
     """Lend completions from a server; ``bounds`` replace those of the policy."""
     provider = Provider(name=name, base_url=url, api_key="sk-canary-key")
     completions = Completions(provider, database, replace(POLICY, **bounds))
+    completions.warm_up()  # importing takes seconds while many test processes share two cores
     try:
         yield completions
     finally:

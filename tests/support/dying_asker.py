@@ -12,7 +12,6 @@ from tests.support.askers import asking, question
 def main(url: str, timeout_s: float) -> None:
     """Ask and print who answered."""
     with asking(url, get_database()) as completions:
-        completions.warm_up()
         sys.stdout.write(completions.complete(question(), purpose="test", timeout_s=timeout_s).path + "\n")
 
 

@@ -126,7 +126,7 @@ def test_a_second_try_needs_leave_too(database: Database) -> None:
 
 def test_a_dead_process_gives_its_slot_back(database: Database) -> None:
     limiter = Limiter(database, "p", LimitPolicy(at_once=1, per_minute=None))
-    dead = limiter.acquire(time.monotonic() + 5, timedelta(seconds=0.5))
+    dead = limiter.acquire(time.monotonic() + 5, timedelta(seconds=2))
     with pytest.raises(UnavailableError):
         limiter.acquire(time.monotonic() + 0.1, LEASE)
     heir = limiter.acquire(time.monotonic() + 5, LEASE)

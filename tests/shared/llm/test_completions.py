@@ -21,7 +21,7 @@ from tests.support.fault_provider import Fault, FaultProvider
 from tests.support.hostile_model import HostileModel, completion, dripping, endless, refusal, reply
 from tests.support.waiting import wait_until
 
-SLACK_S = 1.5  # two cores, nine helpers
+SLACK_S = 3.0
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_tls_is_bounded_too(secure: HostileModel, answer: Any, why: str) -> None
     began = time.monotonic()
     with pytest.raises(NoAnswerError, match=why):
         line.ask(question(), timeout_s=0.8)
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 4
     line.close()
 
 
