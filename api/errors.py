@@ -49,9 +49,14 @@ def meanings() -> Mapping[str, str]:
     return {c.code: (c.__doc__ or "").strip() for c in classes}
 
 
+def status_of(kind: type[TuneyardError]) -> HTTPStatus:
+    """Return the status that a kind of error is answered with."""
+    return next((_STATUS[c] for c in kind.__mro__ if c in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def problem(error: TuneyardError, scope: Scope | None = None) -> Response:
     """Describe an error of ours to a client."""
-    status = next((_STATUS[c] for c in type(error).__mro__ if c in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = status_of(type(error))
     title = meanings().get(type(error).code, errors.TuneyardError.__doc__ or "")
     document: dict[str, Any] = {
         "type": _TYPE_BASE + error.instance_code,
