@@ -68,6 +68,7 @@ _BITS: Final = {"a": (_LETTER, _SMALL), "A": (_LETTER, _CAPITAL), "L": (_LETTER,
 _AS_BITS: Final = bytes(sum(1 << bit for bit in _BITS.get(chr(byte), ())) for byte in range(256))
 _BLOCK: Final = 1 << 14
 _EACH: Final = int.from_bytes(b"\1" * _BLOCK, "little")  # the lowest bit of each byte
+_EACH_RUN: Final = _EACH << _LETTER | _EACH << _SIGN | _EACH << _DIGIT
 
 
 def count_tokens(text: str) -> int:
@@ -96,13 +97,12 @@ def _run_tokens(classes: bytes) -> float:
     two = further
     four = two & two << 16
     eight = four & four << 32
-    tokens: float = (first & _EACH).bit_count() + (first >> _SIGN & _EACH).bit_count()
+    tokens: float = (first & _EACH_RUN).bit_count()
     tokens += _FURTHER_SIGN * (further >> _SIGN & _EACH).bit_count()
     tokens += _LONG_WORD * (eight & _EACH).bit_count()
     tokens += _CAMEL * (here >> _CAPITAL & before >> _SMALL & _EACH).bit_count()
     if b"0" in classes:
-        digits = first >> _DIGIT & _EACH
-        tokens += digits.bit_count() + _SPACE_BEFORE_DIGIT * (digits & before >> _SPACE).bit_count()
+        tokens += _SPACE_BEFORE_DIGIT * (first >> _DIGIT & before >> _SPACE & _EACH).bit_count()
         tokens += _FURTHER_DIGIT * (further >> _DIGIT & _EACH).bit_count()
     return tokens
 
