@@ -193,10 +193,19 @@ def offender_of(answer: gold.AnswerRow) -> gold.Offender:
 # --- one answer -----------------------------------------------------------------------------------------------------
 
 
+_EXAMPLE: Final[JsonObject] = {
+    "window": {"from": "2026-01-01", "to": "2026-03-31"},
+    "signals": {"quotes": {"waiting": {"count": 9, "value_band": "20k-50k", "over_14_days": 4}}},
+}
+
+
 class InferParams(Contract):
     """What to decide about, and which model to ask."""
 
-    snapshot: SnapshotJson = Field(description="The snapshot: `window` and `signals`, as gold.export-drafts has them.")
+    snapshot: SnapshotJson = Field(
+        description="The snapshot: `window` and `signals`, as gold.export-drafts has them.",
+        examples=[_EXAMPLE],
+    )
     model: ModelName | None = Field(
         default=None, description="A model's id, version or provider's name. Empty: the active model."
     )
