@@ -1,12 +1,14 @@
 """Every fault of an example that has a code, and what must be taken."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from shared.llm.training_faults import FAULTS, WARNINGS
 from shared.llm.training_file import FileReport
+from tests.support.processes import ROOT
 from tests.support.training_lines import ANSWER, TOOL, USER, call, calling, chat, check, result, talk_with_tool
 
 CODES = {**FAULTS, **WARNINGS}
@@ -208,3 +210,9 @@ def test_faults_of_pairs(code: str, line: Any) -> None:
 
 def test_an_answer_after_an_answer_is_a_warning() -> None:
     assert _pairs(_pair(prompt=chat(USER, ANSWER))).warning_counts == {"prompt-ends-with-assistant": 1}
+
+
+def test_the_page_about_training_files_shows_every_code_with_its_meaning() -> None:
+    page = (ROOT / "docs/training-files.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", page, re.MULTILINE))
+    assert rows == CODES
