@@ -73,6 +73,7 @@ class GoldWalk(Walker):
             self.run("extract-offenders")
             (negatives,) = files.write_files(self.api, self.run("gen-negatives"), folder)
             if json.loads(negatives.read_text(encoding="utf-8")):
+                sample_expert.answer_file(negatives)
                 self.run("approve-negatives", **files.send_uploads(self.api, {"file": negatives}, ["file"]))
         with self.announce("Fine-tune again with the corrections; promote only what breaks rules less often"):
             second: JsonObject = self.run("finetune-v2", live=True)["result"]

@@ -14,6 +14,10 @@ from shared.pipelines.gold.contracts import parse_snapshot
 from shared.pipelines.gold.patterns import SITUATIONS, STEADY, Situation, evidence_for, values_of
 
 _SLIP: Final = 0.03
+_ASIDES: Final = (
+    "signals.quotes.changes_requested.count", "signals.jobs.not_invoiced.count",
+    "signals.invoices.overdue.over_60_days", "signals.jobs.late.count", "signals.jobs.unscheduled.count",
+)  # fmt: skip
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "overdue": (
@@ -73,8 +77,21 @@ def _answered(draft: JsonObject, seed: int) -> JsonObject:
         "why_this_now": situation.why_this_now,
         "one_sentence_pattern": situation.one_sentence_pattern,
         "confidence": confidence,
-        "evidence": list(evidence_for(situation, snapshot)),
+        "evidence": [*evidence_for(situation, snapshot), *_aside(draft, situation, seed)],
     }
+
+
+def _aside(draft: JsonObject, situation: Situation, seed: int) -> list[str]:
+    """Return one more entry that caught this person's eye: such as not every snapshot has, so a model must look.
+
+    Correcting an answer that broke a rule (a draft of ``negatives.json``), this person keeps to what tells.
+    """
+    if "rejected" in draft:
+        return []
+    values = values_of(draft["signals"])
+    seen = [path for path in _ASIDES if path in values and path not in situation.paths]
+    chosen = random.Random(f"{seed}:aside:{draft['id']}").sample(seen, min(1, len(seen)))  # noqa: S311  (as below)
+    return [f"{path}={values[path]}" for path in chosen]
 
 
 def _judge(draft: JsonObject, seed: int) -> tuple[Situation, str]:
