@@ -57,7 +57,7 @@ def validate_file(
     """
     check = _Check(limits or llm_policy().limits, None if kind == "auto" else kind)
     try:
-        for line in lines_of(file, check.limits.max_line_bytes):
+        for line in lines_of(file, check.limits.max_line_bytes, check.limits.max_file_bytes):
             if not check.take(line):
                 break
     except (EOFError, zlib.error, BadGzipFile):  # what a packed file raises that was cut off or changed

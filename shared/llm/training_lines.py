@@ -31,8 +31,11 @@ class BadLineError(Exception):
         self.detail = detail
 
 
-def lines_of(file: BinaryIO, longest: int) -> Iterator[Line]:
-    """Yield the lines of a file; of one that is longer than ``longest`` bytes, no more than that is ever in memory."""
+def lines_of(file: BinaryIO, longest: int, largest: int) -> Iterator[Line]:
+    """Yield the lines of a file; of one that is longer than ``longest`` bytes, no more than that is ever in memory.
+
+    A line that alone is over ``largest`` is not read to its end: a packed file may hold any number of blanks.
+    """
     number = 0
     while piece := file.readline(longest):
         number += 1
@@ -40,7 +43,7 @@ def lines_of(file: BinaryIO, longest: int) -> Iterator[Line]:
             yield Line(number, piece, len(piece))
             continue
         size = len(piece)
-        while piece and not piece.endswith(b"\n"):
+        while piece and not piece.endswith(b"\n") and size <= largest:
             piece = file.readline(longest)
             size += len(piece)
         yield Line(number, None, size)

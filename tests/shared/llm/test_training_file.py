@@ -101,6 +101,9 @@ def test_limits_of_lines_and_files_hold_without_reading_on() -> None:
     report = validate_file(file, limits=limits)
     assert "file-too-large" in report.counts
     assert file.tell() < 5_400
+    endless = io.BytesIO(b" " * 100_000)
+    assert "file-too-large" in validate_file(endless, limits=limits).counts
+    assert endless.tell() < 5_400
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
