@@ -205,6 +205,7 @@ class InferParams(Contract):
     snapshot: SnapshotJson = Field(
         description="The snapshot: `window` and `signals`, as gold.export-drafts has them.",
         examples=[_EXAMPLE],
+        json_schema_extra={"option": "json"},  # the seed's name for it on the command line
     )
     model: ModelName | None = Field(
         default=None, description="A model's id, version or provider's name. Empty: the active model."
