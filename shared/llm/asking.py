@@ -3,6 +3,7 @@
 import math
 import re
 import time
+import weakref
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -90,6 +91,7 @@ class Line:
 
         self._provider = provider
         self._client = client_of(provider, http_client=bounded_client(provider.base_url))
+        weakref.finalize(self, self._client.close)  # whoever forgets it leaves no socket open
         self._size = max_answer_bytes
         self._bounds = Bounds(characters=max_answer_bytes, depth=max_depth, entries=_ENTRIES)
 

@@ -159,11 +159,16 @@ def tidy(database: Database) -> None:
 
 def default_completions() -> Completions:
     """Return this process's completions, from the provider that the settings name. Raises as ``provider_of``."""
-    return _completions_of(os.getpid())
+    settings = get_settings()
+    provider = provider_of(settings)
+    return _completions_of(os.getpid(), provider, get_database(), CallPolicy.of(settings, provider))
 
 
 @lru_cache(maxsize=1)
-def _completions_of(pid: int) -> Completions:  # noqa: ARG001  (the key: a forked child must not share its parent's sockets)
-    settings = get_settings()
-    provider = provider_of(settings)
-    return Completions(provider, get_database(), CallPolicy.of(settings, provider))
+def _completions_of(
+    pid: int,  # noqa: ARG001  (a part of the key: a forked child must not share its parent's sockets)
+    provider: Provider,
+    database: Database,
+    policy: CallPolicy,
+) -> Completions:
+    return Completions(provider, database, policy)

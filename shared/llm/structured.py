@@ -21,6 +21,12 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _MOST_FAULTS: Final = 10
 _LONGEST_PLACE: Final = 100
 _MOST_DIGITS: Final = 20
+_STRICT_KEYWORDS: Final = frozenset(
+    {
+        *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf"),
+        *("$ref", "$defs", "title", "description"),
+    }
+)
 _TOLD_KEYWORDS: Final = frozenset(
     {
         *("type", "required", "enum", "const", "minLength", "maxLength", "pattern", "minimum", "maximum"),
@@ -106,17 +112,21 @@ def schema_faults(value: Any, schema: JsonObject) -> Iterator[Fault]:
 
 
 def takes_strict(schema: Any) -> bool:
-    """Whether OpenAI takes a schema as ``strict``: every object names all its properties as required, and no others."""
-    if isinstance(schema, Mapping):
-        properties = schema.get("properties")
-        if isinstance(properties, Mapping) or schema.get("type") == "object":
-            named = set(properties or ())
-            if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != named:
-                return False
-        return all(takes_strict(part) for part in schema.values())
-    if isinstance(schema, list):
-        return all(takes_strict(part) for part in schema)
-    return True
+    """Whether OpenAI takes a schema as ``strict``, for fine-tunes too.
+
+    Then it has no other keywords than these, and every object names all its properties as required, and no others.
+    """
+    if not isinstance(schema, Mapping):
+        return True
+    if not set(schema) <= _STRICT_KEYWORDS:
+        return False
+    properties = schema.get("properties", {})
+    if properties or schema.get("type") == "object":
+        closed = schema.get("additionalProperties") is False
+        if not closed or set(schema.get("required", ())) != set(properties):
+            return False
+    parts = [*properties.values(), *schema.get("$defs", {}).values(), *schema.get("anyOf", ()), schema.get("items")]
+    return all(takes_strict(part) for part in parts)
 
 
 def _expected(keyword: str, wanted: Any) -> str:

@@ -12,10 +12,12 @@ import pytest
 
 from shared.contracts import Path
 from shared.db import completions as rows
-from shared.db.pool import Database
-from shared.errors import RefusedError, TuneyardError, UnavailableError
+from shared.db.pool import Database, get_database
+from shared.errors import InvalidInputError, RefusedError, TuneyardError, UnavailableError
 from shared.llm.chat import ChatRequest
+from shared.llm.completions import default_completions
 from shared.llm.connection import Provider
+from shared.settings import Settings, get_settings
 from tests.support.askers import asking, question
 from tests.support.fault_provider import Fault, FaultProvider
 from tests.support.hostile_model import HostileModel, completion, dripping, endless, refusal, reply
@@ -373,3 +375,33 @@ def test_no_error_and_no_log_tells_what_was_asked(database: Database, capsys: py
         assert "canary" not in shown
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
+
+
+# --- of this process ------------------------------------------------------------------------------------------------
+
+
+def test_a_process_has_one_and_heeds_its_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidInputError):
+        default_completions()
+    with HostileModel(completion("x")) as model:
+        monkeypatch.setenv("OPENAI_BASE_URL", model.url)
+        get_settings.cache_clear()
+        one = default_completions()
+        assert one is default_completions()
+        assert (one.provider.name, one.timeout_s) == ("127.0.0.1", settings.llm_timeout_seconds)
+        own = question().model_copy(update={"model": "a-model-of-one-s-own"})
+        assert one.complete(own, purpose="test").cost_usd == 0  # in one's own network
+        monkeypatch.setenv("LLM_TIMEOUT_SECONDS", "7")
+        get_settings.cache_clear()
+        other = default_completions()
+        assert (other is one, other.timeout_s) == (False, 7)
+        one.close()
+
+
+def test_a_fork_has_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    get_settings.cache_clear()
+    one = default_completions()
+    get_database().close()
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert default_completions() is not one

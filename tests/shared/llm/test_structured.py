@@ -144,9 +144,14 @@ def test_no_schema_is_fetched() -> None:
 
 
 def test_what_openai_takes_as_strict() -> None:
-    assert takes_strict(SCHEMA)
-    assert not takes_strict(SCHEMA | {"required": ["decision"]})
-    assert not takes_strict({key: value for key, value in SCHEMA.items() if key != "additionalProperties"})
+    plain = SCHEMA | {"properties": {"decision": {"type": "string"}, "items": {"$ref": "#/$defs/pattern"}}}
+    strict = plain | {"required": ["decision", "items"], "$defs": {"pattern": {"enum": [1, {"a": 1}]}}}
+    assert takes_strict(strict)
+    assert not takes_strict(SCHEMA)  # fine-tunes take no lengths
+    assert not takes_strict(strict | {"required": ["decision"]})
+    assert not takes_strict({key: value for key, value in strict.items() if key != "additionalProperties"})
+    assert not takes_strict(strict | {"$defs": {"pattern": {"pattern": "x"}}})
+    assert not takes_strict({"anyOf": [{"type": "object"}, {"type": "null"}]})
     nested = {"type": "object", "properties": {"a": {"type": "object"}}, "required": ["a"]}
     assert not takes_strict(nested | {"additionalProperties": False})
-    assert takes_strict({"type": "array", "items": SCHEMA})
+    assert takes_strict({"type": "array", "items": strict})
