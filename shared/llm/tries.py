@@ -119,7 +119,6 @@ class Asker:
         line = self.connected()
         while True:
             permit = self._limiter.acquire(question.deadline, lease)
-            hold_back_s = 0.0
             try:
                 timeout_s = max(0.0, min(self._policy.request_timeout_s, question.seconds_left))
                 count.sent += 1
@@ -127,9 +126,8 @@ class Asker:
             except NoAnswerError as error:
                 count.calls += error.called
                 count.unclear += error.unclear
-                hold_back_s = min(error.after_s, self._policy.longest_busy_s)
-                self._release(permit, hold_back_s)
-                pause_s = 0.0 if error.after_s else self._pause_s(count.sent)  # who waits for leave waits hold_back_s
+                self._release(permit, hold_back_s=min(error.after_s, self._policy.longest_busy_s))
+                pause_s = 0.0 if error.after_s else self._pause_s(count.sent)  # told to wait, it waits for its leave
                 enough = count.sent >= self._policy.tries or count.calls >= question.most_calls
                 if enough or not error.again or pause_s >= question.seconds_left:
                     raise
@@ -137,7 +135,7 @@ class Asker:
             except BaseException:  # the worker is stopped, for one
                 count.calls += 1
                 count.unclear += 1
-                self._release(permit, 0.0)
+                self._release(permit)
                 raise
             else:
                 count.calls += 1
@@ -148,7 +146,7 @@ class Asker:
         longest = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2.0 ** (sent - 1))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  (no secret: many shall not come again at once)
 
-    def _release(self, permit: Permit, hold_back_s: float) -> None:
+    def _release(self, permit: Permit, *, hold_back_s: float = 0.0) -> None:
         with suppress(UnavailableError), self._database.transaction() as conn:  # else the lease runs out
             self._limiter.release(conn, permit, hold_back_s=hold_back_s)
 
