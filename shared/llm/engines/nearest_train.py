@@ -34,9 +34,10 @@ _HELD_OUT: Final = 5  # one lesson in so many is held out for that
 _MOST_HELD_OUT: Final = 300
 _FEWEST: Final = 5
 _MOST_LESSONS: Final = 200_000
-_MOST_CLASSES: Final = 32
-_SEEN_OFTEN: Final = 5  # lessons for each class, at least
-_SHORT: Final = 400  # characters of a closed answer
+_MOST_CLASSES: Final = 100
+_SEEN_OFTEN: Final = 3  # lessons for each class, on average at least
+_MOST_WEIGHTS: Final = 4_000_000  # features x classes: what is learned in seconds
+_SHORT: Final = 1_000  # characters of a closed answer
 _STRENGTH: Final = 30.0  # of the regression: 1 / penalty; features have length 1, so weights must be large
 _ITERATIONS: Final = 200
 _TOLERANCE: Final = 1e-3
@@ -74,8 +75,11 @@ class _Lessons:
     def are_closed(self) -> bool:
         """Whether the answers are few, short and seen often: then telling them apart is what there is to learn."""
         many = len(self.templates)
+        if many > _MOST_CLASSES or many * _SEEN_OFTEN > len(self):
+            return False
+        _, seen = np.unique(np.frombuffer(self.places, dtype=np.int32), return_counts=True)
         short = all(sum(len(p) if isinstance(p, str) else 1 for p in t) <= _SHORT for t in self.templates)
-        return many <= _MOST_CLASSES and many * _SEEN_OFTEN <= len(self) and short
+        return short and many * int((seen > 1).sum()) <= _MOST_WEIGHTS
 
     def features(self, row: int) -> Features:
         """Return the features of one lesson."""
@@ -118,10 +122,14 @@ class _Part:
         matrix.eliminate_zeros()  # what every lesson has tells nothing, and would only be looked through
         if len(self.places):
             matrix = normalize(matrix)
-        shared = {"places": self.places, "idf": idf}
-        closed = closed and len(self.templates) > 1 and len(self.places) > 0
+        # What one lesson alone has cannot tell its class from another's; and it is most of the features of texts.
+        shared_ones = np.flatnonzero(in_lessons > 1)
+        closed = closed and len(self.templates) > 1 and len(shared_ones) > 0
         facts = Facts(mode="classify" if closed else "retrieve", lessons=count, answers=len(self.templates))
-        return facts, shared | (self._classifier(matrix) if closed else self._index(matrix))
+        if closed:
+            known = {"places": self.places[shared_ones], "idf": idf[shared_ones]}
+            return facts, known | self._classifier(matrix[:, shared_ones])
+        return facts, {"places": self.places, "idf": idf} | self._index(matrix)
 
     def _classifier(self, matrix: csr_matrix) -> Tensors:
         model = LogisticRegression(C=_STRENGTH, tol=_TOLERANCE, max_iter=_ITERATIONS)
