@@ -124,7 +124,9 @@ class OpenAIFineTunes:
             options["metadata"] = metadata
         with self._errors("list the fine-tunes"):
             answer = _json(self._jobs.list(limit=limit, **options).content)
-            return [_job(job) for job in _list(answer)], answer.get("has_more") is True
+            page = [_job(job) for job in _list(answer)]
+            more = answer.get("has_more")
+            return page, more if isinstance(more, bool) else len(page) >= limit  # some servers do not say
 
     @contextmanager
     def _errors(self, what: str, *, trains: bool = False, creates: bool = False) -> Iterator[None]:

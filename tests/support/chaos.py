@@ -62,6 +62,7 @@ _MOMENTS = 24
 _OPERATIONS = ("upload", "create", "create", "create", "list", "retrieve", "events", "cancel")
 _STATUSES = (*["succeeded"] * 7, "failed", "safety", "paused")
 _MOST_ATTEMPTS = 40
+_CANCELLED = 0.08
 
 
 class Crash(BaseException):
@@ -239,9 +240,12 @@ class _Life:
     def live(self) -> Ending:
         self._plan()
         storm = self._dice.randint(2, 5)
+        cancelled_at = self._dice.randint(1, storm) if self._dice.random() < _CANCELLED else None
         while self._attempts < _MOST_ATTEMPTS:
             if self._attempts == storm:
                 self._calm()
+            if self._attempts == cancelled_at and self._cancel():
+                break
             if self._step(stormy=self._attempts < storm):
                 break
             self._move(stormy=self._attempts <= storm)
@@ -286,6 +290,22 @@ class _Life:
             return run is not None and not run.is_open
         chaos.rest(job, crashed=False)
         return isinstance(outcome, ProviderJob)
+
+    def _cancel(self) -> bool:
+        """Cancel the job as a person does, and let sweeps see to the rest; returns whether there was a run."""
+        run = self._chaos.run_of(self._job_id)
+        if run is None:
+            return False
+        with self._chaos.database.transaction() as conn:
+            jobs.cancel(conn, self._job_id, "tester")
+        for sweep in range(_MOST_ATTEMPTS):
+            self._sweep(stormy=sweep < 3)
+            if sweep == 3:
+                self._calm()
+            run = self._chaos.run_of(self._job_id)
+            if run is None or not run.is_open:
+                break
+        return True
 
     def _sweep(self, *, stormy: bool) -> None:
         try:

@@ -311,6 +311,24 @@ def test_a_server_without_the_filter_shows_no_strangers(database: Database, sett
         assert chaos.remote.find("pj_none") == []
 
 
+class _Terse(FaultProvider):
+    """A server that does not say whether a list goes on."""
+
+    def _handle(self, request: Request) -> Reply:
+        reply = super()._handle(request)
+        return replace(reply, body=reply.body.replace(b'"has_more"', b'"unsaid"'))
+
+
+def test_a_server_that_does_not_say_whether_a_list_goes_on_is_read_on(database: Database, settings: Settings) -> None:
+    with _Terse() as provider:
+        chaos = Chaos(database, provider, timeout_s=2)
+        first, *_ = provider.add_jobs(150, metadata=lambda n: {"tuneyard_run": "pj_0" if n == 0 else "another"})
+        page, more = chaos.remote.page()
+        assert (len(page), more) == (100, True)
+        page, more = chaos.remote.page(page[-1].id)
+        assert ([job.id for job in page][-1], more) == (first, False)
+
+
 def test_what_a_provider_says_to_a_refusal_is_not_kept(chaos: Chaos, provider: FaultProvider) -> None:
     provider.fail("create", Fault.REJECTED)
     with pytest.raises(RefusedError) as caught:

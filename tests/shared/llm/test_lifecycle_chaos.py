@@ -11,7 +11,7 @@ from tests.support.chaos import Chaos, Ending
 from tests.support.fault_provider import FaultProvider
 
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "2000"))
-BLOCKS = 8
+BLOCKS = 16
 
 
 @pytest.fixture
@@ -36,6 +36,8 @@ def _judge(seed: int, ending: Ending, chaos: Chaos) -> None:
     said = f"seed {seed}: {run.state}, billed {ending.billed}, {ending.attempts} attempts, {ending.accepted} accepted"
     assert len(ending.billed) <= 1, said
     assert not run.is_open or run.parked_at, said
+    if run.state == "cancelled":
+        assert ending.billed == [], said
     if run.state == "succeeded":
         assert ending.billed == [run.provider_job_id], said
     with chaos.database.reading() as conn:

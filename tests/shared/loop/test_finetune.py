@@ -229,3 +229,24 @@ def test_retraining_ends_with_a_dry_run_unless_it_is_live(tuning: TuningSchool, 
     assert job.result["promoted"]
     assert tuning.active() == job.result["model_id"]
     assert provider.count("create") == 1
+
+
+def test_the_key_is_written_nowhere(
+    tuning: TuningSchool, provider: FaultProvider, capfd: pytest.CaptureFixture[str]
+) -> None:
+    provider.fail("upload", Fault.UNAUTHORIZED)
+    tuning.label(100)
+    tuning.run("freeze")
+    tuning.refusal("finetune", live=True)
+    provider.fail("*", Fault.DROP_AFTER, times=None)
+    job_id = tuning.submit("finetune", live=True)
+    for _ in range(3):
+        tuning.go(job_id)
+        tuning.sweep()
+    said = capfd.readouterr()
+    with tuning.database.reading() as conn:
+        kept = [
+            str(conn.execute(f"SELECT * FROM {table}").fetchall())
+            for table in ("jobs", "job_events", "provider_jobs", "provider_events", "alerts", "spend")
+        ]
+    assert "sk-canary-of-the-tests" not in "".join([said.out, said.err, *kept])
