@@ -23,6 +23,8 @@ CALL: Final = "call"
 FILE: Final = "file"  # of the OpenAI-compatible API, as is the next one
 FINE_TUNE: Final = "ftjob"
 PROVIDER_JOB: Final = "pj"
+CANARY: Final = "canary"
+PIN: Final = "pin"
 
 _HEX_DIGITS = 32
 

@@ -13,14 +13,16 @@ from typing import Any, Final
 
 import structlog
 
-from shared.contracts import JsonObject
 from shared.contracts import Path as AnswerPath
 from shared.db import alerts
 from shared.db.pool import Database
 from shared.db.serving import ActiveModel, active_models
 from shared.errors import UnavailableError
+from shared.loop.answers import Answered, fallback_answer
 from shared.loop.model_files import ModelFiles
 from shared.pipeline import Answer, Loaded, Pipeline
+
+__all__ = ["POLL_S", "Answered", "Predictor", "fallback_answer"]
 
 log = structlog.get_logger()
 
@@ -30,17 +32,6 @@ _LAST_RETRY_S: Final = 60.0
 _PATIENCE: Final = 5  # failed downloads before a store that does not answer is worth an alert
 
 _Surface = tuple[str, str]  # pipeline and surface
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
-    """One answer as it goes to the caller: the output's JSON, confidence 0 to 1, and the model that truly gave it."""
-
-    output: JsonObject
-    confidence: float
-    path: AnswerPath
-    model_id: str | None
-    model_version: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +153,6 @@ class Predictor:
                 alerts.raise_once(conn, alerts.MODEL_UNREADABLE, active.id, message, data)
         except UnavailableError as unavailable:  # the next try writes it
             log.warning("alert not written", model=active.id, reason=unavailable.message)
-
-
-def fallback_answer(pipeline: Pipeline[Any, Any], value: Any) -> Answered:
-    """Answer one parsed input without a model."""
-    answer = pipeline.fallback(value)
-    return Answered(
-        output=pipeline.dump_output(answer.output),
-        confidence=answer.confidence,
-        path=AnswerPath.FALLBACK,
-        model_id=None,
-        model_version=None,
-    )
 
 
 def _with_model(pipeline: Pipeline[Any, Any], serving: _Serving, inputs: Sequence[Any]) -> list[Answered]:
