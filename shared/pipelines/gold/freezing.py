@@ -29,7 +29,7 @@ class NameFreezeParams(Contract):
     """The dataset to name."""
 
     kind: Kind = Field(description="`train`: its split train. `eval`: what people approved of its split test.")
-    dataset_id: str
+    dataset_id: str = Field(description="The frozen dataset, by its id.")
     manifest: str = Field(pattern=r"^[0-9a-f]{64}$", description="The dataset's manifest (SHA-256).")
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from shared.contracts import Queue, Scope
-from shared.pipeline import Step
+from shared.pipeline import RetryPolicy, Step
 from shared.pipelines.gold.asking import InferParams, SmokeTestParams, infer, smoke_test
 from shared.pipelines.gold.contracts import NAME
 from shared.pipelines.gold.exporting import ExportJsonlParams, SmokeReportParams, export_jsonl, smoke_report
@@ -36,6 +36,7 @@ MODEL_STEPS: Final[tuple[Step[Any], ...]] = (
         queue=Queue.FINETUNE,
         params=SmokeTestParams,
         run=smoke_test,
+        retry=RetryPolicy(max_attempts=8),  # a provider that is busy for a while; what it has answered is kept
         slice=_SLICE,
     ),
     Step(
