@@ -67,8 +67,9 @@ def shell(
 ) -> "Callable[[str], None]":
     """Run a block of shell as a reader would, with the ids that its variables stand for."""
     server = api_server()
-    worker("db")
-    worker("inference")
+    for queue in ("db", "inference", "gpu", "sweeps", "beat"):
+        worker(queue, SWEEP_SECONDS="1")
+    worker("finetune", TUNEYARD_URL=server.url, TUNEYARD_KEY=server.key)
     folder = tmp_path / "reader"
     folder.mkdir()
     env = environment | {
