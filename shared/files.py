@@ -36,13 +36,18 @@ Upload = Annotated[
 ]
 """The type of a step's parameter that is a file."""
 
-FILE_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"
-"""A plain name without folders, so that it can be written anywhere."""
+_PART: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+FILE_NAME: Final = rf"^({_PART}/){{0,7}}{_PART}$"
+"""A plain name, perhaps with folders before it: relative, and no part begins with a dot, so that it leads nowhere else
+than below the folder that it is written into."""
 FileName = Annotated[str, Field(pattern=FILE_NAME)]
 
 
 class ResultFiles(Contract):
-    """Files that a step has made: the artifact's hash, each file's size in bytes, and the folder they are meant for."""
+    """Files that a step has made: the artifact's hash, each file's size in bytes, and the folder they are meant for.
+
+    A file's name may have folders of its own (``train/reports/one.json``); they lie below that folder.
+    """
 
     manifest: str = Field(pattern=r"^[0-9a-f]{64}$")
     sizes: dict[FileName, int]
@@ -73,7 +78,7 @@ def open_upload(run: Run, upload: str) -> BinaryIO:
 def publish_files(artifacts: ArtifactStore, files: Mapping[str, bytes | Path], *, folder: str = ".") -> ResultFiles:
     """Store files for a step's result, each from its bytes or from a path. The same bytes are stored once.
 
-    Raises pydantic's ValidationError when a name is no plain file name.
+    Raises pydantic's ValidationError when a name is not plain, or could lead out of its folder.
     """
     refs = {name: _put(artifacts, content) for name, content in sorted(files.items())}
     manifest = artifacts.publish(Manifest(kind=RESULT, files=refs))

@@ -77,9 +77,9 @@ def write_files(api: Api, job: JsonObject, folder: Path | None) -> list[Path]:
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name in files.sizes:
-            target = place / name
-            part = place / f".{name}.part"
-            api.download(path_of("jobs", job["id"], "files", name), part)
+            target = _below(place, name)
+            part = target.with_name(f".{target.name}.part")
+            api.download(path_of("jobs", job["id"], "files", *name.split("/")), part)
             _replace(part, target)
             written.append(target)
     except OSError as error:
@@ -88,6 +88,20 @@ def write_files(api: Api, job: JsonObject, folder: Path | None) -> list[Path]:
             advice=f"tuneyard jobs files {job['id']} --folder FOLDER",
         ) from error
     return written
+
+
+def _below(place: Path, name: str) -> Path:
+    """Return where a file goes, its folders made. Raises CommandError where a link on the way leads out of the place.
+
+    The name itself has no part that could (``shared/files.py``).
+    """
+    folder = place
+    for part in name.split("/")[:-1]:
+        folder /= part
+        if folder.is_symlink():
+            raise CommandError(f"{folder} is a link: nothing is written through it", advice="choose another --folder")
+        folder.mkdir(exist_ok=True)
+    return place / name
 
 
 def _replace(part: Path, target: Path) -> None:

@@ -28,7 +28,9 @@ UPLOAD_PATH: Final = "/v1/uploads"
 _BYTES: Final = "application/octet-stream"
 _SHA: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-_FileName = Annotated[str, Path(pattern=FILE_NAME, description="A name from the list of the job's files.")]
+_FileName = Annotated[
+    str, Path(pattern=FILE_NAME, description="A name from the list of the job's files, with its folders.")
+]
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -89,7 +91,7 @@ def list_files(job_id: JobId, _who: Reader, front: FrontDep) -> ResultFilesView:
 
 
 @router.get(
-    "/v1/jobs/{job_id}/files/{name}",
+    "/v1/jobs/{job_id}/files/{name:path}",
     name="jobs.file",
     summary="Download a job's file",
     response_class=StreamingResponse,
@@ -101,8 +103,9 @@ def download(job_id: JobId, name: _FileName, _who: Reader, front: FrontDep) -> S
     file = front.artifacts.manifest(files.manifest).files.get(name) if name in files.sizes else None
     if file is None:
         raise NotFoundError(f"the job has no file {name}", advice=f"list its files at /v1/jobs/{job_id}/files")
+    plain = name.rpartition("/")[2]
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',  # the pattern lets no quote through
+        "Content-Disposition": f'attachment; filename="{plain}"',  # the pattern lets no quote through
         "Content-Length": str(file.size),
         "ETag": f'"{file.sha256}"',
     }

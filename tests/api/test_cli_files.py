@@ -81,6 +81,23 @@ def test_files_of_a_job_can_be_fetched_later(cli: CommandLine, worker: Worker, p
     assert "has no files" in cli("jobs", "files", job, code=1).stderr
 
 
+def test_folders_of_names_are_made_and_links_not_followed(
+    cli: CommandLine, worker: Worker, place: Path, tmp_path: Path
+) -> None:
+    worker("db")
+    done = cli("probe", "name-files", "--names", "train/reports/one.json", "--names", "two.json")
+    assert (place / "train/reports/one.json").read_text() == "train/reports/one.json"
+    assert "wrote train/reports/one.json" in done.stdout
+    (place / "train/reports/one.json").write_text("my work")
+    cli("probe", "name-files", "--names", "train/reports/one.json")
+    assert (place / "train/reports/one.json.1").read_text() == "my work"
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (place / "link").symlink_to(outside)
+    assert "link is a link" in cli("probe", "name-files", "--names", "link/deep/a.txt", code=1).stderr
+    assert list(outside.iterdir()) == []
+
+
 def test_nothing_is_sent_when_another_option_is_wrong(cli: CommandLine, place: Path) -> None:
     (place / "one").write_text("one\n")
     assert "--json" in cli("probe", "join", "--first", "one", "--json", "no object", code=2).stderr

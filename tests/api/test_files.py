@@ -6,8 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from shared.contracts import Scope
+from shared.files import ResultFiles
 from shared.settings import Settings
 from shared.stack.process import ChildProcess
 from tests.api.conftest import Front
@@ -61,6 +63,29 @@ def test_only_names_of_the_jobs_own_files_are_served(client: httpx.Client, worke
     worker("db")
     job = _join(client, _upload(client, b"x")).json()
     assert client.get(f"/v1/jobs/{job['id']}/files/{name}").status_code in {404, 422}
+
+
+def test_files_may_lie_in_folders(client: httpx.Client, worker: Worker) -> None:
+    worker("db")
+    names = ["a.txt", "train/reports/deep/b.json"]
+    job = client.post("/v1/probe/name-files", json={"names": names}, headers={"Prefer": "wait=20"}).json()
+    listed = client.get(f"/v1/jobs/{job['id']}/files").json()["items"]
+    assert [item["name"] for item in listed] == names
+    for path in ("train/reports/deep/b.json", "train%2Freports%2Fdeep%2Fb.json"):
+        answer = client.get(f"/v1/jobs/{job['id']}/files/{path}")
+        assert answer.content == b"train/reports/deep/b.json"
+        assert answer.headers["content-disposition"] == 'attachment; filename="b.json"'
+    for path in ("train/reports", "train/reports/deep/", "train//reports/deep/b.json", "train%2F..%2Fa.txt", "/a.txt"):
+        assert client.get(f"/v1/jobs/{job['id']}/files/{path}").status_code in {404, 422}, path
+
+
+@pytest.mark.parametrize(
+    "name", ["/a", "../a", "a/../b", "a/.b", "a//b", "a/", "a\\b", "a/b\0", ".", "x/" * 8 + "y", ""]
+)
+def test_no_file_gets_a_name_that_leads_out(name: str) -> None:
+    with pytest.raises(ValidationError):
+        ResultFiles(manifest="0" * 64, sizes={name: 1})
+    assert ResultFiles(manifest="0" * 64, sizes={"x/" * 7 + "y": 1}).sizes
 
 
 def test_a_job_without_files_says_so(client: httpx.Client) -> None:

@@ -64,6 +64,12 @@ class Joined(Contract):
     files: ResultFiles
 
 
+class Names(Contract):
+    """Names that files are to have."""
+
+    names: tuple[str, ...] = ()
+
+
 class Where(Contract):
     """A file by which a test and a step tell each other how far they are."""
 
@@ -159,6 +165,12 @@ def _join(run: Run, params: Texts) -> Done:
     return Done(result=Joined(size=sum(map(len, texts)), files=publish_files(run.artifacts, made, folder="joined")))
 
 
+def _name_files(run: Run, params: Names) -> Done:
+    """Make files of these names, each with its name in it."""
+    made: dict[str, bytes | Path] = {name: name.encode() for name in params.names}
+    return Done(result=Joined(size=len(made), files=publish_files(run.artifacts, made)))
+
+
 def _step(name: str, params: type[Any], run: Any = None, **more: Any) -> Step[Any]:
     return Step(
         pipeline="probe", name=name, summary=f"Probe: {name}.", queue=more.pop("queue", Queue.DB), params=params,
@@ -178,6 +190,7 @@ STEPS = (
     _step("alone", Number, _noop, unique_key=lambda _: "probe.alone"),
     _step("sweepable", Number, _noop, queue=Queue.FINETUNE),
     _step("join", Texts, _join),
+    _step("name-files", Names, _name_files),
     _step("chain", Number, flow=_chain),
     _step("alone-chain", Number, flow=_alone_chain),
     _step("broken-chain", Number, flow=_broken_chain),
