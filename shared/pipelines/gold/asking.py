@@ -204,8 +204,13 @@ class InferParams(Contract):
 
     snapshot: SnapshotJson = Field(
         description="The snapshot: `window` and `signals`, as gold.export-drafts has them.",
-        examples=[_EXAMPLE],
-        json_schema_extra={"option": "json"},  # the seed's name for it on the command line
+        examples=[
+            {
+                "window": {"from": "2026-01-19", "to": "2026-02-15"},
+                "signals": {"quotes": {"sent": {"count": 41, "value_band": "50k-100k"}, "won_band": "under-25"}},
+            }
+        ],
+        json_schema_extra={"option": "json"},
     )
     model: ModelName | None = Field(
         default=None, description="A model's id, version or provider's name. Empty: the active model."
