@@ -8,7 +8,7 @@ has approved it; the rejected text is kept for preference pairs and evaluations.
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from psycopg import Connection
 from pydantic import Field
@@ -30,7 +30,7 @@ GENERATOR: Final = "gold.gen-negatives"
 _MAX_BYTES: Final = 32 << 20
 _NEGATIVE: Final = "neg"
 
-NegativeId = str
+NegativeId = Annotated[str, Field(pattern=r"^neg_[0-9a-f]{32}$")]
 
 
 # --- extract --------------------------------------------------------------------------------------------------------
@@ -90,8 +90,10 @@ def gen_negatives(run: Run, _params: GenNegativesParams) -> Done:
     with run.reading() as conn:
         offenders = gold.list_offenders(conn, uncorrected=True)
         decided = {row.id: row for row in gold.replaceable(conn, everything=True)}
-    negatives = [_corrected(offender, decided.get(offender.example_id or "")) for offender in offenders]
-    drafts = [_shown(negative, offender) for negative, offender in zip(negatives, offenders, strict=True)]
+    pairs = [(_corrected(offender, decided.get(offender.example_id or "")), offender) for offender in offenders]
+    pairs = [(negative, offender) for negative, offender in pairs if negative.evidence]  # else nothing can be grounded
+    negatives = [negative for negative, _ in pairs]
+    drafts = [_shown(negative, offender) for negative, offender in pairs]
     shown = json.dumps(drafts, indent=2, ensure_ascii=False).encode() + b"\n"
     result = GenNegativesResult(
         negatives=len(negatives),
