@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         description="Requests for completions a minute, over all processes; our own trainer has no such limit.",
     )
     llm_timeout_seconds: float = Field(
-        20, gt=0, description="The longest that one completion may take, with its waits and second tries."
+        20, gt=0, le=24, description="The longest that one completion may take, with its waits and second tries."
     )
 
     # logs

@@ -13,6 +13,7 @@ from shared.pipelines.gold import sample, sample_expert
 from shared.pipelines.gold.drafts import FILE_NAME
 
 _SHARE = 0.6  # of the drafts that the person decides; about the others a smoke test asks later
+_ASKED = 10
 _UNTUNED = "local-nearest"
 
 
@@ -25,7 +26,7 @@ class GoldFindings:
     first: JsonObject
     second: JsonObject
     untuned: JsonObject
-    answer: JsonObject
+    answers: Sequence[JsonObject]
 
 
 class GoldWalk(Walker):
@@ -41,13 +42,13 @@ class GoldWalk(Walker):
             approved, asked = self._decisions(folder)
             with self.announce("Fine-tune by our own trainer: freeze, train, evaluate, promote if the gates let it"):
                 first = self.run("retrain", live=True)["result"]
-            with self.announce("Ask for a decision, through the guardrail"):
-                answer = self.run("infer", snapshot=asked)["result"]
             second = self._second(folder)
+            with self.announce(f"Ask for {len(asked)} decisions, through the guardrail"):
+                answers = [self.run("infer", snapshot=snapshot)["result"] for snapshot in asked]
             with self.announce("Ask the untuned base model the same, to see what training makes of it"):
                 untuned = self.run("smoke-test", model=_UNTUNED, only="held-out")["result"]["held_out"]
         return GoldFindings(
-            examples=examples, approved=approved, first=first, second=second, untuned=untuned, answer=answer
+            examples=examples, approved=approved, first=first, second=second, untuned=untuned, answers=answers
         )
 
     def _reports(self, folder: Path) -> int:
@@ -57,8 +58,8 @@ class GoldWalk(Walker):
             examples: int = self.run("reseed", **uploads)["result"]["examples"]
             return examples
 
-    def _decisions(self, folder: Path) -> tuple[int, JsonObject]:
-        """Let a person decide; returns how many snapshots they decided, and one to ask about afterwards."""
+    def _decisions(self, folder: Path) -> tuple[int, list[JsonObject]]:
+        """Let a person decide; returns how many snapshots they decided, and some to ask about afterwards."""
         with self.announce("Let a person write one decision and one boundary for most of them"):
             (drafts,) = files.write_files(self.api, self.run("export-drafts", everything=True), folder)
             sample_expert.answer_file(drafts, share=_SHARE)
@@ -72,7 +73,7 @@ class GoldWalk(Walker):
             self.run("smoke-test")
             self.run("extract-offenders")
             (negatives,) = files.write_files(self.api, self.run("gen-negatives"), folder)
-            if json.loads(negatives.read_text(encoding="utf-8")):
+            if sample_expert.answer_file(negatives):
                 sample_expert.answer_file(negatives)
                 self.run("approve-negatives", **files.send_uploads(self.api, {"file": negatives}, ["file"]))
         with self.announce("Fine-tune again with the corrections; promote only what breaks rules less often"):
@@ -80,7 +81,7 @@ class GoldWalk(Walker):
         return second
 
 
-def _undecided(drafts: Sequence[JsonObject]) -> JsonObject:
-    """Return a snapshot that nobody has decided about, so that the model has not seen its answer."""
-    chosen = next((draft for draft in drafts if not draft["decision"]), drafts[0])
-    return {part: chosen[part] for part in ("window", "signals")}
+def _undecided(drafts: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return snapshots that nobody has decided about, so that the model has not seen their answers."""
+    undecided = [draft for draft in drafts if not draft["decision"]]
+    return [{part: draft[part] for part in ("window", "signals")} for draft in (undecided or drafts)[:_ASKED]]

@@ -1,5 +1,7 @@
 """The demo's table of gold: how often first answers break rules, before training, after it, and after corrections."""
 
+from collections import Counter
+
 from rich.table import Table
 from rich.text import Text
 
@@ -23,9 +25,11 @@ def gold_table(found: GoldFindings) -> Table:
     for title, figures in _offenders(found):
         table.add_row(title, figures)
     table.add_section()
-    answer = found.answer["answer"]
-    table.add_row("a guarded answer", f"{answer['decision']} {answer['boundary']}")
-    table.add_row("", f"path {found.answer['path']}, from {', '.join(answer['evidence']) or 'no evidence'}")
+    paths = Counter(answer["path"] for answer in found.answers)
+    table.add_row("guarded answers", ", ".join(f"{count} by {path}" for path, count in paths.most_common()))
+    surest = max(found.answers, key=lambda answer: answer["confidence"])
+    table.add_row("the surest of them", "{decision} {boundary}".format(**surest["answer"]))
+    table.add_row("its evidence", ", ".join(surest["answer"]["evidence"]) or "none")
     return table
 
 
