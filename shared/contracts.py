@@ -81,6 +81,8 @@ class Verdict(Contract):
     outcome: Outcome
     sentence: str
     figures: dict[str, float | int | None] = Field(default_factory=dict)
+    short_of_rows: bool = False
+    """Insufficient for no other reason than a minimum of rows: a person may waive that, and nothing else."""
 
 
 Surface = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

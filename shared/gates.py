@@ -59,6 +59,20 @@ class Difference:
     p_better: float
 
 
+def minimum_rows(gate: str, rows: int, least: int, *, what: str = "rows", window: str = "all") -> Verdict:
+    """Ask for a minimum of rows. What is short of it is insufficient, which a person may waive (``short_of_rows``)."""
+    enough = rows >= least
+    sentence = f"{rows} {what}, and at least {least} are needed." if not enough else f"{rows} {what} are enough."
+    return Verdict(
+        gate=gate,
+        window=window,
+        outcome=Outcome.PASS if enough else Outcome.INSUFFICIENT,
+        sentence=sentence,
+        figures={"rows": rows, "least": least},
+        short_of_rows=not enough,
+    )
+
+
 def no_regression(comparison: Comparison, policy: GatePolicy) -> Verdict:
     """Refuse a candidate that is shown to be worse than the active model by more than the margin.
 
@@ -167,16 +181,24 @@ def _without_test(gate: str, comparison: Comparison, policy: GatePolicy) -> Verd
         "candidate": _mean(comparison.candidate.per_row),
         "active": _mean(comparison.active.per_row) if comparison.active else None,
     }
+    short = False
     if comparison.active is None:
         outcome, sentence = Outcome.PASS, "No model is active, so there is nothing to compare the candidate with."
     elif rows < policy.min_rows:
-        outcome = Outcome.INSUFFICIENT
+        outcome, short = Outcome.INSUFFICIENT, True
         sentence = (
             f"Only {_rows(rows)} in window {comparison.window}: at least {policy.min_rows} are needed to compare."
         )
     else:
         return None
-    return Verdict(gate=gate, window=comparison.window, outcome=outcome, sentence=sentence, figures=figures)
+    return Verdict(
+        gate=gate,
+        window=comparison.window,
+        outcome=outcome,
+        sentence=sentence,
+        figures=figures,
+        short_of_rows=short,
+    )
 
 
 def _verdict(gate: str, comparison: Comparison, found: Difference, outcome: Outcome, conclusion: str) -> Verdict:

@@ -10,18 +10,18 @@ from psycopg import Connection
 
 from shared import ids
 from shared.artifacts import ArtifactStore, FileRef, Manifest
-from shared.contracts import JsonObject, ModelState
+from shared.contracts import JsonObject, ModelState, Verdict
+from shared.db import canaries, promotions
 from shared.db import models as rows
-from shared.db import promotions
 from shared.db.evaluations import Evaluation
-from shared.db.models import Model, active, get, list_models, set_evaluated
+from shared.db.models import Model, active, find, get, list_models, set_evaluated
 from shared.db.promotions import Promotion, PromotionKind
 from shared.errors import CorruptError, NotFoundError
 from shared.ids import canonical_json
 
 __all__ = [
-    "Change", "Model", "active", "get", "hold", "list_models", "read_card", "read_report", "register", "set_evaluated",
-    "store_card", "store_report", "switch",
+    "Change", "Model", "active", "find", "get", "hold", "list_models", "read_card", "read_report", "register",
+    "set_evaluated", "store_card", "store_report", "switch",
 ]  # fmt: skip
 
 _REPORT_FILE = "report.json"
@@ -33,6 +33,7 @@ class Change:
     """What is to become of a surface: the model that becomes active (None: none), by whom and why.
 
     ``card`` is the hash of the model's new card, if it gets one; ``evaluation`` is what the change rests on, if any.
+    ``verdicts`` are all that were asked for; None: those of the evaluation.
     """
 
     pipeline: str
@@ -43,6 +44,7 @@ class Change:
     reason: str
     job_id: str | None
     evaluation: Evaluation | None = None
+    verdicts: tuple[Verdict, ...] | None = None
     card: str | None = None
 
 
@@ -74,8 +76,12 @@ def hold(conn: Connection, pipeline: str, surface: str) -> Model | None:
 
 
 def switch(conn: Connection, change: Change) -> Promotion:
-    """Move the pointer of a surface: retire what is active, activate the other, set its card, add to the history."""
+    """Move the pointer of a surface: retire what is active, activate the other, set its card, add to the history.
+
+    A canary of the surface ends: it was compared with the model that was active, or is that model now.
+    """
     before = hold(conn, change.pipeline, change.surface)
+    canaries.end(conn, pipeline=change.pipeline, surface=change.surface, actor=change.actor, why=change.kind)
     if before:
         rows.set_state(conn, before.id, ModelState.RETIRED)
     if change.to_model:
@@ -92,12 +98,18 @@ def switch(conn: Connection, change: Change) -> Promotion:
         from_model=before.id if before else None,
         to_model=change.to_model,
         evaluation_id=change.evaluation.id if change.evaluation else None,
-        verdicts=change.evaluation.verdicts if change.evaluation else (),
+        verdicts=_verdicts(change),
         actor=change.actor,
         reason=change.reason,
         job_id=change.job_id,
     )
     return promotions.get(conn, promotion_id)
+
+
+def _verdicts(change: Change) -> tuple[Verdict, ...]:
+    if change.verdicts is not None:
+        return change.verdicts
+    return change.evaluation.verdicts if change.evaluation else ()
 
 
 # --- reports and cards ----------------------------------------------------------------------------------------------

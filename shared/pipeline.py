@@ -290,6 +290,8 @@ class Pipeline(Generic[I, O]):
     """Import what ``load`` and its models need, before the first promotion arrives: libraries take seconds."""
     score: Callable[[Loaded[I, O], Iterator[Row]], Scores]
     gates: Callable[[Sequence[Comparison]], Sequence[Verdict]]
+    eligible: Callable[[str, Iterator[Row]], Sequence[Verdict]] | None = None
+    """What is asked at a promotion of the surface and all rows of the dataset that the model was trained on."""
     predict_queue: Queue = Queue.INFERENCE
     """Where its model answers. ``inference``: loaded into that queue's worker. ``finetune``: by calls to a provider."""
     fallback: Callable[[I], Answer[O]]
@@ -299,5 +301,7 @@ class Pipeline(Generic[I, O]):
     """From the named fields of one line of a file to a labelled example, for pipelines whose labels can be imported.
     Raises ``InvalidInputError`` with the reason, which must not quote the line."""
     extra_steps: tuple[Step[Any], ...] = ()
+    models_file: str = "models.json"
+    """The name of the file that says which model answers for each surface (the step ``models-config``)."""
     library_versions: tuple[str, ...] = ()
     """Distributions whose versions are written into each model's record."""

@@ -105,9 +105,8 @@ WHERE canary_id = %s GROUP BY who, path ORDER BY who, path
 
 # What was truly given to callers while the canary ran: all answers, not only those to inputs of its share.
 _GIVEN: Final = """
-SELECT count(*) FILTER (WHERE p.model_id = c.model_id) AS canary,
-    count(*) FILTER (WHERE p.model_id IS DISTINCT FROM c.model_id) AS others
-FROM canaries c LEFT JOIN predictions p ON p.pipeline = c.pipeline AND p.surface = c.surface
+SELECT count(*) FILTER (WHERE p.model_id = c.model_id), count(*) FILTER (WHERE p.model_id = c.active_id)
+FROM canaries c LEFT JOIN predictions p ON p.model_id IN (c.model_id, c.active_id)
     AND p.created_at >= c.started_at AND p.created_at < coalesce(c.ended_at, 'infinity')
 WHERE c.id = %s
 """
@@ -207,6 +206,6 @@ def paths(conn: Connection, canary_id: str) -> list[PathCount]:
 
 
 def given(conn: Connection, canary_id: str) -> tuple[int, int]:
-    """Return how many answers the canary gave to callers while it ran, and how many were given without it."""
+    """Return how many answers the canary gave to callers while it ran, and how many the active model gave."""
     row = conn.execute(_GIVEN, [canary_id]).fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)

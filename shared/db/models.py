@@ -104,6 +104,16 @@ def active(conn: Connection, pipeline: str, surface: str) -> Model | None:
         ).fetchone()
 
 
+def find(conn: Connection, pipeline: str, surface: str, name: str) -> Model | None:
+    """Return a surface's model of this version or provider's name; the latest, if the latter is there twice."""
+    with conn.cursor(row_factory=class_row(Model)) as cursor:
+        return cursor.execute(
+            _SELECT + "WHERE pipeline = %s AND surface = %s AND %s IN (version, parameters ->> 'provider_model')"
+            " ORDER BY created_at DESC, id DESC LIMIT 1",
+            [pipeline, surface, name],
+        ).fetchone()
+
+
 def list_models(
     conn: Connection,
     *,

@@ -5,15 +5,17 @@ from typing import Annotated, Any
 from psycopg import Connection
 from pydantic import Field
 
-from shared import models
+from shared import ids, models
 from shared.contracts import ModelState
 from shared.db import datasets
 from shared.db.datasets import DatasetRecord
 from shared.errors import InvalidInputError, NotFoundError
 from shared.models import Model
-from shared.pipeline import Pipeline
+from shared.pipeline import FineTune, Pipeline
 
 ModelId = Annotated[str, Field(pattern=r"^mdl_[0-9a-f]{32}$")]
+# An id, a version, or the provider's own name of the model.
+ModelName = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
 DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
 EvaluationId = Annotated[str, Field(pattern=r"^eval_[0-9a-f]{32}$")]
 AcceptSunset = Annotated[
@@ -42,12 +44,28 @@ def model_of(conn: Connection, pipeline: Pipeline[Any, Any], model_id: str, surf
     return model
 
 
+def model_named(conn: Connection, pipeline: Pipeline[Any, Any], name: str, surface: str) -> Model:
+    """Return a model of this surface by its id, its version, or the name that its provider gave it.
+
+    Raises NotFoundError, or InvalidInputError when the id belongs elsewhere.
+    """
+    if ids.prefix_of(name) == ids.MODEL:
+        return model_of(conn, pipeline, name, surface)
+    found = models.find(conn, pipeline.name, surface, name)
+    if found is None:
+        raise NotFoundError(
+            f"{pipeline.name} has no model {name} for {surface}", advice="list models with GET /v1/models"
+        )
+    return found
+
+
 def latest_candidate(conn: Connection, pipeline: Pipeline[Any, Any], surface: str) -> Model:
     """Return the candidate that was trained last. Raises NotFoundError."""
     found = models.list_models(conn, pipeline=pipeline.name, surface=surface, state=ModelState.CANDIDATE.value, limit=1)
     if not found:
+        train = "finetune --live" if isinstance(pipeline.train, FineTune) else "train"
         raise NotFoundError(
-            f"{pipeline.name} has no candidate for {surface}", advice=f"run {pipeline.name}.train first"
+            f"{pipeline.name} has no candidate for {surface}", advice=f"run {pipeline.name}.{train} first"
         )
     return found[0]
 

@@ -141,7 +141,7 @@ def test_a_mismatched_new_model_keeps_the_old_one_and_raises_one_alert(place: Pl
     broken = place.model("two", features=2)
     wait_until(place.alerts)
     # tried again and again, by two processes, and still one alert
-    wait_until(lambda: all(p._setbacks[("parrot", "default")].tries > 1 for p in predictors))
+    wait_until(lambda: all(p._active.setbacks[("parrot", "default")].tries > 1 for p in predictors))
     (alert,) = place.alerts()
     assert (alert.kind, alert.subject) == (alerts.MODEL_UNREADABLE, broken)
     assert "features that this process cannot compute" in alert.message
