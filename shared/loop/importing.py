@@ -18,7 +18,7 @@ from shared.artifacts import FileRef, Manifest
 from shared.contracts import Contract, Queue
 from shared.db import binary_copy, ml_data, staging
 from shared.errors import InvalidInputError
-from shared.loop.lines import Format, Record, Unreadable, read_records
+from shared.lines import Format, Record, Unreadable, read_records
 from shared.pipeline import Done, Labelled, Pipeline, Run, Step
 
 UPLOAD: Final = "upload"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.loop.lines import Format, Unreadable, read_records
+from shared.lines import Format, Unreadable, read_records
 from shared.pipelines.router import sample
 from shared.pipelines.router.contracts import LABELS
 from shared.pipelines.router.labelled import parse_labelled

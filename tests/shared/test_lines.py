@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.loop.lines import MAX_LINE_BYTES, Format, Unreadable, read_records
+from shared.lines import MAX_LINE_BYTES, Format, Unreadable, read_records
 
 REQUIRED = ("query", "label")
 texts = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40)
