@@ -4,17 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import redis
-
 from shared.db.pool import Database
 from shared.stack.process import ChildProcess
+from tests.support.leaks import in_logs, in_redis, in_tables
 from tests.support.processes import ApiServer
 
 CANARIES = ("Wilhelmina Quackenbush", "wilhelmina@canary.example", "+1-555-0142", "4111 1111 1111 1111")
 TEXT = f"Why does {CANARIES[0]} ({CANARIES[1]}, {CANARIES[2]}, card {CANARIES[3]}) ask this?"
 
 # What people wrote, and ground truth made of it, are where they belong; nothing else may hold them.
-_THEIR_PLACE = {"queries", "ml_data"}
+_THEIR_PLACE = frozenset({"queries", "ml_data"})
 
 
 def _lines() -> bytes:
@@ -26,7 +25,7 @@ def _lines() -> bytes:
 def _walk(server: ApiServer) -> list[str]:
     """Walk the loop with the canaries in every input; return what the front said where it must not say them."""
     said = []
-    with server.client() as client:
+    with server.client(timeout=90) as client:
         upload = {"Content-Type": "application/x-ndjson", "Prefer": "wait=60"}
         bad = json.dumps({"query": TEXT, "label": CANARIES[0]}).encode()
         assert client.post("/v1/router/import", content=_lines(), headers=upload).json()["state"] == "succeeded"
@@ -49,30 +48,6 @@ def _walk(server: ApiServer) -> list[str]:
     return said
 
 
-def _stored(database: Database) -> dict[str, str]:
-    """Return each table's rows as text, but for the tables that are personal data's place."""
-    with database.reading() as conn:
-        names = [row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-        return {
-            name: str(conn.execute(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM \"{name}\" t").fetchone())
-            for name in names
-            if name not in _THEIR_PLACE
-        }
-
-
-def _in_redis(url: str) -> str:
-    """Return all that Redis holds (rewriting its log would hold no more)."""
-    with redis.Redis.from_url(url) as client:
-        readers = {
-            b"string": client.get,
-            b"list": lambda key: client.lrange(key, 0, -1),
-            b"set": client.smembers,
-            b"hash": client.hgetall,
-            b"zset": lambda key: client.zrange(key, 0, -1),
-        }
-        return " ".join(f"{key!r} {readers[client.type(key)](key)!r}" for key in client.scan_iter())
-
-
 def test_what_people_write_stays_in_its_tables(
     api_server: Callable[..., ApiServer],
     worker: Callable[..., ChildProcess],
@@ -86,10 +61,9 @@ def test_what_people_write_stays_in_its_tables(
     said = _walk(server)
     server.process.ask_to_stop()
     server.process.wait(20)
-    places = {f"table {name}": text for name, text in _stored(database).items()}
-    places |= {f"log {log.name}": log.read_text() for log in (tmp_path / "logs").iterdir()}
+    places = in_tables(database, besides=_THEIR_PLACE) | in_logs(tmp_path / "logs")
     places |= {f"answer {number}": text for number, text in enumerate(said)}
-    places["redis"] = _in_redis(redis_url)
+    places["redis"] = in_redis(redis_url)
     leaks = [(place, canary) for place, text in places.items() for canary in CANARIES if canary in text]
     assert not leaks
     assert len(places) > 20
