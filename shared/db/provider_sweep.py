@@ -60,9 +60,14 @@ def open_runs(conn: Connection, server: str) -> list[OpenRun]:
 
 
 def note_cancelled(conn: Connection, server: str) -> int:
-    """Ask for the cancel of open runs whose job was cancelled; returns how many. Nobody takes them over any more."""
+    """Ask for the cancel of open runs whose job was cancelled; returns how many. Nobody takes them over any more.
+
+    One that was about to be created again is in doubt again: the first create may show up after all.
+    """
     return conn.execute(
-        "UPDATE provider_jobs AS p SET cancel_requested = true FROM jobs WHERE jobs.id = p.job_id"
+        "UPDATE provider_jobs AS p SET cancel_requested = true, empty_lists = 0,"
+        " state = CASE WHEN p.state = 'upload' AND p.creates > 0 THEN 'create_unknown' ELSE p.state END"
+        " FROM jobs WHERE jobs.id = p.job_id"
         " AND jobs.state = 'cancelled' AND p.server = %s AND p.finished_at IS NULL AND NOT p.cancel_requested",
         [server],
     ).rowcount

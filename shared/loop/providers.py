@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _LONGEST_S: Final = 15.0  # the queue ends a task after 25 s
 _SLACK: Final = timedelta(hours=1)  # between our clock and the provider's
+_PATIENCE: Final = 3
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _LISTED: Final = frozenset({"creating", "create_unknown", "polling"})
 
@@ -200,9 +201,11 @@ class Sweep:
         self._write(run, job)
 
     def _count_empty(self, run: OpenRun) -> None:
+        """Look for longer than before a second create: nobody waits for it, and what is missed is billed."""
+        policy = self._policy
         with self._database.transaction() as conn:
             settled = creates.empty_list_of_cancelled(
-                conn, run.id, lists=self._policy.empty_lists, settle=self._policy.settle
+                conn, run.id, lists=_PATIENCE * policy.empty_lists, settle=_PATIENCE * policy.settle
             )
         if settled:
             self._end_cancelled(run)
