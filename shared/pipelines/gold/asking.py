@@ -60,6 +60,12 @@ class SmokeTestParams(Contract):
     only: Literal["all", "held-out"] = Field(
         default="all", description="`held-out`: leave out snapshots of groups that may be trained on."
     )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**63,
+        description="Decides which groups are held out. Empty: as in the model's training.",
+    )
 
 
 class SmokeTestResult(Contract):
@@ -87,7 +93,7 @@ def smoke_test(run: Run, params: SmokeTestParams) -> Done:
 
     with run.reading() as conn:
         subject = subject_of(conn, params.model, or_latest=True)
-        chosen = _chosen(conn, subject, held_out_only=params.only == "held-out")
+        chosen = _chosen(conn, subject, params)
     if not chosen:
         raise NotFoundError("there is no snapshot to try a model on", advice="run gold.reseed first")
     model = GoldModel(subject.name, _completions_for(subject), job_id=run.job_id)
@@ -110,19 +116,18 @@ def smoke_test(run: Run, params: SmokeTestParams) -> Done:
     return _recorded(run, subject, cases)
 
 
-def _chosen(conn: Connection, subject: Subject, *, held_out_only: bool) -> list[tuple[gold.Example, bool]]:
+def _chosen(conn: Connection, subject: Subject, params: SmokeTestParams) -> list[tuple[gold.Example, bool]]:
     """Return the snapshots that the model was not trained on, each with whether its group is held out for good."""
     limit = model_policy().smoke_snapshots
-    split = SplitPolicy(
-        test_share=policy().test_share, seed=subject.registered.seed if subject.registered else policy().seed
-    )
+    trained = subject.registered.seed if subject.registered else policy().seed
+    split = SplitPolicy(test_share=policy().test_share, seed=trained if params.seed is None else params.seed)
     taught = {example_id(parse_snapshot(negative.snapshot)) for negative in gold.list_negatives(conn, "approved")}
     unlabelled = {example.id for example in gold.latest_examples(conn, limit, undecided=True)} - taught
     marked = [(example, split_of(example.group_key, split) == "test") for example in gold.latest_examples(conn, limit)]
     return [
         (example, held_out)
         for example, held_out in marked
-        if held_out or (example.id in unlabelled and not held_out_only)
+        if held_out or (example.id in unlabelled and params.only == "all")
     ]
 
 

@@ -16,6 +16,7 @@ from shared.pipelines.gold.asking import ModelName, SmokeTestParams
 from shared.pipelines.gold.contracts import NAME
 from shared.pipelines.gold.exporting import ExportJsonlParams
 from shared.pipelines.gold.gates import fewer_offenders
+from shared.pipelines.gold.policy import policy
 from shared.pipelines.gold.smoke import SmokeFigures
 
 
@@ -99,7 +100,9 @@ def _after_evaluation(
     found = results["evaluate"]
     to_smoke = [found["model_id"], *([found["active_id"]] if found["active_id"] else [])]
     if len(smoked) < len(to_smoke):
-        return Next(kind=f"{NAME}.smoke-test", params=SmokeTestParams(model=to_smoke[len(smoked)], only="held-out"))
+        # both on the same snapshots: those held out from the new one, however the old one was trained
+        each = SmokeTestParams(model=to_smoke[len(smoked)], only="held-out", seed=policy().seed)
+        return Next(kind=f"{NAME}.smoke-test", params=each)
     after, *others = [SmokeFigures.model_validate(result["held_out"]) for result in smoked]
     before = others[0] if others else None
     verdict = fewer_offenders(_counts(after), _counts(before) if before else None)
