@@ -38,10 +38,10 @@ def _agrees(comparison: Comparison) -> Verdict:
         )
     else:
         outcome = Outcome.PASS if reached >= rules.min_agreement else Outcome.FAIL
-        least = "as much as" if outcome is Outcome.PASS else "less than"
+        least = "and" if outcome is Outcome.PASS else "but"
         sentence = (
-            f"Its first answers agree with {rows} held-out conclusions of people by {reached:.2f}, {least} the "
-            f"{rules.min_agreement:.2f} that is asked for."
+            f"Its first answers agree with {rows} held-out conclusions of people by {reached:.2f}, {least} "
+            f"{rules.min_agreement:.2f} is asked for."
         )
     figures = {"rows": rows, "agreement": reached, "least": rules.min_agreement}
     return Verdict(gate=AGREEMENT, window=comparison.window, outcome=outcome, sentence=sentence, figures=figures)
