@@ -16,7 +16,7 @@ from shared.loop.choice import AcceptSunset, ModelId, Reason, model_of, require_
 from shared.loop.evaluate import answering_slice, summary_of
 from shared.loop.loading import smoke_test
 from shared.loop.pointer import PromotionResult, make_active, not_promoted
-from shared.loop.promote import evaluation_of, sunset_of, with_sunset
+from shared.loop.promotable import evaluation_of, sunset_of, with_sunset
 from shared.models import Change, Model
 from shared.pipeline import Done, Pipeline, Run, Step
 

@@ -4,6 +4,7 @@ from psycopg import Connection
 
 from shared import models
 from shared.contracts import Contract, Verdict
+from shared.files import ResultFiles
 from shared.models import Change, Model
 
 
@@ -11,6 +12,7 @@ class PromotionResult(Contract):
     """What became of a surface. Not promoted: nothing changed, and the sentence says why.
 
     ``model_id`` and ``version`` name the model that it was about, ``previous_id`` the one that was active before.
+    ``files`` are a promotion's report and the model's card, and ``advice`` says what to look at.
     """
 
     promoted: bool
@@ -21,6 +23,10 @@ class PromotionResult(Contract):
     previous_id: str | None = None
     promotion_id: str | None = None
     verdicts: tuple[Verdict, ...] = ()
+    dry_run: bool = False
+    forced: bool = False
+    advice: str = ""
+    files: ResultFiles | None = None
 
 
 def not_promoted(

@@ -1,25 +1,37 @@
 """The step ``promote``: a candidate that passed every gate becomes the active model.
 
-It is decided twice: before the card is written, and again while the surface is held, in the transaction that moves the
-pointer. Whoever is killed anywhere leaves all of it or nothing. "No" is a result, with the reason in it.
+It is decided twice: before the files are written, and again while the surface is held, in the transaction that moves
+the pointer. Whoever is killed anywhere leaves all of it or nothing. "No" is a result, with the reason in it, and with
+a report that has every figure.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
 
 from psycopg import Connection
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared import models
 from shared.contracts import Contract, Queue, Scope, Surface
-from shared.db import datasets, evaluations, sunsets
+from shared.db import canaries, datasets
 from shared.db.datasets import DatasetRecord
 from shared.db.evaluations import Evaluation
-from shared.errors import InvalidInputError
-from shared.llm.sunset import ending_now
-from shared.loop.card import model_card
-from shared.loop.choice import AcceptSunset, EvaluationId, ModelId, model_of, require_surface
+from shared.errors import InvalidInputError, NotFoundError
+from shared.loop.canary_report import CanaryReport, report_on
+from shared.loop.choice import (
+    AcceptSunset,
+    EvaluationId,
+    ModelName,
+    Reason,
+    latest_candidate,
+    model_named,
+    require_surface,
+)
 from shared.loop.evaluate import summary_of
 from shared.loop.pointer import PromotionResult, make_active, not_promoted
+from shared.loop.promotable import Case, against, eligibility_of, evaluation_of, sunset_of, with_sunset
+from shared.loop.promotion_files import Ending, Evidence, card_of, promotion_files, report_name
 from shared.models import Change, Model
 from shared.pipeline import Done, Pipeline, Run, Step
 
@@ -28,9 +40,23 @@ class PromoteParams(Contract):
     """Which model to promote, on which evidence."""
 
     surface: Surface = Field(default="default", description="The part of the pipeline that the model is for.")
-    model_id: ModelId = Field(description="The candidate.")
+    model_id: ModelName | None = Field(
+        default=None, description="The model: its id, version or provider's name. Empty: the latest candidate."
+    )
     evaluation_id: EvaluationId | None = Field(default=None, description="The evaluation. Empty: the model's latest.")
+    from_canary: bool = Field(default=False, description="Promote the model that shares the surface's traffic now.")
+    force: bool = Field(
+        default=False, description="Waive minimums of rows, never a failed evaluation; needs a reason, which is kept."
+    )
+    reason: Reason | None = Field(default=None, description="Why; kept in the history for good.")
+    dry_run: bool = Field(default=False, description="Check everything and write the files, but promote nothing.")
     accept_sunset: AcceptSunset = False
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if self.force and not self.reason:
+            raise ValueError("force needs a reason")
+        return self
 
 
 def promote_step(pipeline: Pipeline[Any, Any]) -> Step[PromoteParams]:
@@ -47,102 +73,151 @@ def promote_step(pipeline: Pipeline[Any, Any]) -> Step[PromoteParams]:
 
 
 def promote(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams) -> Done:
-    """Decide, write the card, then decide again and move the pointer in one transaction.
+    """Decide, write report and card, then decide again and move the pointer in one transaction.
 
     Raises NotFoundError or InvalidInputError for parameters that do not fit together.
     """
     require_surface(pipeline, params.surface)
     with run.reading() as conn:
-        model = model_of(conn, pipeline, params.model_id, params.surface)
-        evaluation = evaluation_of(conn, model, params.evaluation_id)
-        active = models.active(conn, pipeline.name, params.surface)
-        evaluated_on = datasets.get(conn, evaluation.dataset_id) if evaluation else None
-        sunset = sunset_of(conn, model)
-    if evaluation is None or evaluated_on is None:
-        sentence = f"{_name(model)} was not promoted: run {pipeline.name}.evaluate on it first."
-        return Done(result=not_promoted(params.surface, sentence, model))
+        found = _read(conn, pipeline, params)
+    evidence = _evidence(pipeline, run, params, found)
+    case, sunset = evidence.case, found.sunset
+    if case is None:
+        why = f"run {pipeline.name}.evaluate on it first."
+        return Done(result=_told(run, evidence, "blocked", _refused(evidence.model, why)))
     ends = "" if params.accept_sunset else sunset
-    refused = _refusal(model, evaluation, active, ends)
-    if refused:
-        return Done(result=refused)
-    run.report(0.3, "writing the model card")
-    change = _change(run, model, evaluation, evaluated_on, sunset)
+    why = against(case, evidence.active, ends)
+    if why:
+        return Done(result=_told(run, evidence, "blocked", _refused(evidence.model, why), case))
+    if params.dry_run:
+        sentence = f"{_name(evidence.model)} would be promoted. Nothing was changed: this is a dry run."
+        return Done(result=_told(run, evidence, "dry-run", sentence, case))
+    run.report(0.5, "writing the model card")
+    prepared = _told(run, evidence, "promoted", "", case)
+    change = _change(run, evidence, case, sunset)
     run.report(0.9, "moving the pointer")
 
     def record(conn: Connection) -> PromotionResult:
         active = models.hold(conn, pipeline.name, params.surface)
-        ends = "" if params.accept_sunset else sunset_of(conn, model)
-        return _refusal(model, evaluation, active, ends) or make_active(conn, model, change)
+        ends = "" if params.accept_sunset else sunset_of(conn, case.model)
+        why = against(case, active, ends)
+        if why:  # somebody else was faster: this is what the report must say then
+            return _told(run, evidence, "blocked", _refused(case.model, why), case)
+        made = make_active(conn, case.model, change)
+        return made.model_copy(update={"files": prepared.files, "advice": prepared.advice, "forced": case.force})
 
-    undecided = not_promoted(params.surface, f"{_name(model)} was not promoted yet.", model)
-    return Done(result=undecided, record=record)
-
-
-def evaluation_of(conn: Connection, model: Model, evaluation_id: str | None = None) -> Evaluation | None:
-    """Return one evaluation of a model, or its latest, if any.
-
-    Raises NotFoundError, or InvalidInputError when the evaluation is another model's.
-    """
-    if evaluation_id is None:
-        latest = evaluations.of_model(conn, model.id, limit=1)
-        return latest[0] if latest else None
-    evaluation = evaluations.get(conn, evaluation_id)
-    if evaluation.model_id != model.id:
-        raise InvalidInputError(f"evaluation {evaluation_id} is of another model, {evaluation.model_id}")
-    return evaluation
+    return Done(result=prepared, record=record)
 
 
-def sunset_of(conn: Connection, model: Model) -> str:
-    """Say that the provider ends the model behind this one soon, or has; empty when it does not."""
-    sunset = ending_now(conn, model.parameters)
-    return sunset.sentence(sunsets.today(conn)) if sunset else ""
+# --- what it is decided on ------------------------------------------------------------------------------------------
 
 
-def with_sunset(reason: str, sunset: str) -> str:
-    """Return the reason for a change, with what was accepted knowingly."""
-    return f"{reason} Accepted although {sunset}." if sunset else reason
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What the registry says. Without an evaluation there is nothing to decide on."""
+
+    model: Model
+    active: Model | None
+    evaluation: Evaluation | None
+    evaluated_on: DatasetRecord | None
+    trained_on: DatasetRecord
+    canary: CanaryReport | None
+    sunset: str
 
 
-def _refusal(model: Model, evaluation: Evaluation, active: Model | None, sunset: str) -> PromotionResult | None:
-    """Decide purely whether something stands against a promotion. ``sunset`` is what was not accepted."""
-    if active and active.id == model.id:
-        why = "it is active already."
-    elif not evaluation.passed:
-        why = summary_of(evaluation.verdicts)
-    elif evaluation.active_id != (active.id if active else None):
-        why = f"it was not compared with the model that is active now. Run {model.pipeline}.evaluate again."
-    elif active and active.manifest == model.manifest:
-        why = f"it is byte for byte the active model {active.version}: nothing new was learned."
-    elif sunset:
-        why = f"{sunset}. With accept_sunset it would be."
-    else:
-        return None
-    return not_promoted(model.surface, f"{_name(model)} was not promoted: {why}", model, evaluation.verdicts)
-
-
-def _change(run: Run, model: Model, evaluation: Evaluation, evaluated_on: DatasetRecord, sunset: str) -> Change:
-    return Change(
-        pipeline=model.pipeline,
-        surface=model.surface,
-        kind="promote",
-        to_model=model.id,
-        actor=run.actor,
-        reason=with_sunset(summary_of(evaluation.verdicts), sunset),
-        job_id=run.job_id,
+def _read(conn: Connection, pipeline: Pipeline[Any, Any], params: PromoteParams) -> _Found:
+    model = _wanted(conn, pipeline, params)
+    evaluation = evaluation_of(conn, model, params.evaluation_id)
+    shared = canaries.latest(conn, pipeline.name, params.surface, model.id)
+    return _Found(
+        model=model,
+        active=models.active(conn, pipeline.name, params.surface),
         evaluation=evaluation,
-        card=models.store_card(run.artifacts, _card(run, model, evaluation, evaluated_on)),
+        evaluated_on=datasets.get(conn, evaluation.dataset_id) if evaluation else None,
+        trained_on=datasets.get(conn, model.dataset_id),
+        canary=report_on(conn, shared) if shared else None,
+        sunset=sunset_of(conn, model),
     )
+
+
+def _evidence(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams, found: _Found) -> Evidence:
+    case = None
+    if found.evaluation:
+        run.report(0.1, "checking the dataset")
+        eligibility = eligibility_of(pipeline, run.artifacts, params.surface, found.trained_on)
+        case = Case(model=found.model, evaluation=found.evaluation, eligibility=eligibility, force=params.force)
+    return Evidence(
+        model=found.model,
+        active=found.active,
+        case=case,
+        evaluated_on=found.evaluated_on,
+        canary=found.canary,
+        reason=params.reason or "",
+        at=datetime.now(UTC),
+    )
+
+
+def _wanted(conn: Connection, pipeline: Pipeline[Any, Any], params: PromoteParams) -> Model:
+    named = model_named(conn, pipeline, params.model_id, params.surface) if params.model_id else None
+    if not params.from_canary:
+        return named or latest_candidate(conn, pipeline, params.surface)
+    running = canaries.running(conn, pipeline.name, params.surface)
+    if running is None:
+        raise NotFoundError(
+            f"no canary of {pipeline.name} {params.surface} runs",
+            advice="name the model, or leave out from_canary for the latest candidate",
+        )
+    if named and named.id != running.model_id:
+        raise InvalidInputError(f"the canary is another model, {running.model_id}")
+    return models.get(conn, running.model_id)
+
+
+def _change(run: Run, evidence: Evidence, case: Case, sunset: str) -> Change:
+    card = card_of(run, evidence, "promoted", "")
+    return Change(
+        pipeline=case.model.pipeline,
+        surface=case.model.surface,
+        kind="promote",
+        to_model=case.model.id,
+        actor=run.actor,
+        reason=with_sunset(_reason(evidence, case), sunset),
+        job_id=run.job_id,
+        evaluation=case.evaluation,
+        verdicts=case.verdicts,
+        card=models.store_card(run.artifacts, card) if card else None,
+    )
+
+
+def _reason(evidence: Evidence, case: Case) -> str:
+    """Say why for the history: what the gates said, and what a person said, above all where something was waived."""
+    if case.waived:
+        waived = " ".join(verdict.sentence for verdict in case.waived)
+        return f"Forced: {evidence.reason} Waived: {waived}"
+    return " ".join(part for part in (evidence.reason, summary_of(case.verdicts)) if part)
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def _told(run: Run, evidence: Evidence, ending: Ending, sentence: str, case: Case | None = None) -> PromotionResult:
+    """Write the files; return the result as it is while nothing has changed."""
+    said = sentence or f"{_name(evidence.model)} is active now."
+    files = promotion_files(run, evidence, ending, said, card_of(run, evidence, ending, said))
+    verdicts = case.verdicts if case else ()
+    told = not_promoted(evidence.model.surface, said, evidence.model, verdicts)
+    return told.model_copy(
+        update={
+            "dry_run": ending == "dry-run",
+            "forced": bool(case and case.force),
+            "advice": f"The report has every figure: {report_name(evidence)}",
+            "files": files,
+        }
+    )
+
+
+def _refused(model: Model, why: str) -> str:
+    return f"{_name(model)} was not promoted: {why}"
 
 
 def _name(model: Model) -> str:
     return f"{model.pipeline} {model.version}"
-
-
-def _card(run: Run, model: Model, evaluation: Evaluation, evaluated_on: DatasetRecord) -> str:
-    return model_card(
-        model,
-        evaluated_on,
-        metrics=evaluation.metrics,
-        verdicts=evaluation.verdicts,
-        promotion=f"Promoted by {run.actor} with job `{run.job_id}`, on evaluation `{evaluation.id}`.",
-    )

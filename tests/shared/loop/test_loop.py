@@ -34,7 +34,9 @@ def test_first_retraining_promotes(school: School) -> None:
     assert (promotion.kind, promotion.from_model, promotion.to_model) == ("promote", None, model.id)
     assert promotion.actor == "teacher"
     assert promotion.evaluation_id == result["evaluation_id"]
-    assert promotion.verdicts == tuple(evaluation_of(school, result["evaluation_id"]).verdicts)
+    *evaluated, rows = promotion.verdicts
+    assert evaluated == list(evaluation_of(school, result["evaluation_id"]).verdicts)
+    assert (rows.gate, rows.outcome, rows.figures) == ("min_rows", Outcome.PASS, {"rows": 100, "least": 20})
 
 
 def evaluation_of(school: School, evaluation_id: str) -> evaluations.Evaluation:
