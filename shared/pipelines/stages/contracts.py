@@ -48,6 +48,7 @@ OUTPUT_MODELS: Final[dict[Stage, type[StageOutput]]] = {
     "blue_ocean": outputs.BlueOceanOutput,
     "synthesis_decision": outputs.SynthesisOutput,
 }
+_NO_EVIDENCE: Final = frozenset({*TEXTS, "schema_version"})
 _STAGE_OF: Final[dict[str, Stage]] = {version: stage for stage, version in INPUT_VERSIONS.items()}
 
 M = TypeVar("M", bound=Contract)
@@ -161,13 +162,20 @@ def synthesis_input(company: JsonObject, answers: Mapping[Stage, StageOutput]) -
 # --- evidence and texts ---------------------------------------------------------------------------------------------
 
 
-def evidence_of(value: StageInput) -> tuple[str, ...]:
-    """Return every entry ``<path>=<value>`` that may stand as evidence for an answer to this input, sorted by path.
+def values_of(value: StageInput) -> dict[str, Any]:
+    """Return an input's values by path, as ``money.cash_weeks``, sorted by path; free text of other stages left out."""
+    leaves = (leaf for leaf in _walk("", as_json(value)) if leaf[0].rpartition(".")[2] not in _NO_EVIDENCE)
+    return dict(sorted(leaves))
 
-    Texts are written as they are, all else as JSON (``true``, ``3``). Free text of other stages is no evidence.
-    """
-    leaves = sorted(_leaves("", as_json(value)), key=lambda leaf: leaf[0])
-    entries = (f"{path}={_written(leaf)}" for path, leaf in leaves)
+
+def entry_of(path: str, value: Any) -> str:
+    """Return the evidence entry of one value: a text as it is, all else as JSON (``true``, ``3``)."""
+    return f"{path}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def evidence_of(value: StageInput) -> tuple[str, ...]:
+    """Return every entry ``<path>=<value>`` that may stand as evidence for an answer to this input, sorted by path."""
+    entries = (entry_of(path, found) for path, found in values_of(value).items())
     return tuple(entry for entry in entries if len(entry) <= MAX_EVIDENCE_CHARS)
 
 
@@ -201,10 +209,6 @@ def _strings(path: str, value: Any) -> Iterator[tuple[str, str]]:
     return ((place, leaf) for place, leaf in _walk(path, value) if isinstance(leaf, str))
 
 
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    return (leaf for leaf in _walk(path, value) if leaf[0].rpartition(".")[2] not in {*TEXTS, "schema_version"})
-
-
 def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the paths and values of what is no object and no list, in the order of the contract."""
     if isinstance(value, dict | list):
@@ -212,7 +216,3 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _walk(f"{path}.{name}" if path else str(name), inner)
     else:
         yield path, value
-
-
-def _written(leaf: Any) -> str:
-    return leaf if isinstance(leaf, str) else json.dumps(leaf)
