@@ -51,9 +51,9 @@ WITH added AS (
 )
 SELECT count(*) FILTER (WHERE is_new) FROM added
 """)
-# What a person has rejected here stays rejected, whatever the file claims.
+# What a person has rejected here stays rejected, whatever the file claims. (least() leaves NULL out.)
 _APPROVE: Final = sql.SQL("""
-UPDATE stage_rows r SET approved = true, note = s.note, decided_by = {by}, decided_at = coalesce(s.at, now())
+UPDATE stage_rows r SET approved = true, note = s.note, decided_by = {by}, decided_at = least(s.at, now())
 FROM (SELECT DISTINCT ON (id) id, note, at FROM {table} WHERE note IS NOT NULL ORDER BY id, at NULLS LAST) AS s
 WHERE r.id = s.id AND r.approved IS NULL
 """)

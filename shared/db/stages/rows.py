@@ -46,11 +46,12 @@ class NewRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What a person said of a row."""
+    """What a person said of a row; ``industry`` None: as it is."""
 
     id: str
     approved: bool
     note: str
+    industry: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +84,12 @@ RETURNING id, xmax = 0
 
 # the very same decision again changes nothing: neither who decided nor when
 _DECIDE: Final = """
-UPDATE stage_rows SET approved = said.approved, note = said.note, decided_by = %(by)s, decided_at = now()
-FROM unnest(%(ids)s::text[], %(approved)s::boolean[], %(notes)s::text[]) AS said (id, approved, note)
-WHERE stage_rows.id = said.id AND (stage_rows.approved, stage_rows.note) IS DISTINCT FROM (said.approved, said.note)
+UPDATE stage_rows r SET approved = said.approved, note = said.note, industry = coalesce(said.industry, r.industry),
+    decided_by = %(by)s, decided_at = now()
+FROM unnest(%(ids)s::text[], %(approved)s::boolean[], %(notes)s::text[], %(industries)s::text[])
+    AS said (id, approved, note, industry)
+WHERE r.id = said.id AND (r.approved, r.note, r.industry)
+    IS DISTINCT FROM (said.approved, said.note, coalesce(said.industry, r.industry))
 """
 
 _COUNT: Final = """
@@ -141,6 +145,7 @@ def decide(conn: Connection, decisions: Sequence[Decision], by: str) -> int:
         "ids": [decision.id for decision in decisions],
         "approved": [decision.approved for decision in decisions],
         "notes": [decision.note for decision in decisions],
+        "industries": [decision.industry for decision in decisions],
     }
     return conn.execute(_DECIDE, values).rowcount
 
