@@ -11,13 +11,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from psycopg import Connection
 from pydantic import BaseModel
 
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject, Queue, Scope, Verdict
+from shared.infer import Infer
 
 P = TypeVar("P", bound=BaseModel)
 I = TypeVar("I")  # noqa: E741  (I and O are the field's letters for input and output)
@@ -241,6 +242,27 @@ class Comparison:
 Report = Callable[[float, str], None]
 
 
+class FileLine(NamedTuple):
+    """One line of a file of rows: the id of the row that it holds, or why it is none (``reason``, as a short word)."""
+
+    id: str | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRules:
+    """What a pipeline asks of rows before a training file is made of them. What is left out is counted by reason."""
+
+    versions: Callable[[str], JsonObject]
+    """The versions of a surface's contracts, for the manifest."""
+    check: Callable[[str, "Row"], None]
+    """Raises ``InvalidInputError`` with ``reason`` in its details for a row that is not of a surface's contracts."""
+    read: Callable[[str, BinaryIO], Iterator[FileLine]]
+    """The lines of a file of a surface's rows. What a file claims binds nobody: only its ids are used."""
+    left_out: Callable[[Connection, str], Mapping[str, int]]
+    """Approved rows of a surface that its examples lack, by reason."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
     """How a pipeline's rows become a chat fine-tune with a provider. The loop's life cycle does the rest."""
@@ -252,6 +274,11 @@ class FineTune:
     suffix: str
     """What the fine-tuned model's name ends with; 64 characters at most."""
     method: Literal["supervised", "dpo"] = "supervised"
+    rules: RowRules | None = None
+    runs_folder: str = ""
+    """Where a run's files lie: ``<runs_folder>/<surface>/<time>/``. Empty: all in one folder, ``finetune``."""
+    model: Callable[[str], Loaded[Any, Any]] | None = None
+    """The model that the provider knows by this name, registered or not (``shared/llm/tuned.py``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +298,8 @@ class Pipeline(Generic[I, O]):
     source: str
     """The database view of labelled examples that the training role may read (columns: see ``db/examples.py``)."""
     surfaces: tuple[str, ...] = ("default",)
+    surface_word: str = "surface"
+    """What a surface is called: ``stage`` gives its steps the option ``--stage``."""
     train_queue: Queue
     split: SplitPolicy
     min_samples: int
@@ -300,6 +329,8 @@ class Pipeline(Generic[I, O]):
     parse_labelled: Callable[[Mapping[str, Any]], Labelled] | None = None
     """From the named fields of one line of a file to a labelled example, for pipelines whose labels can be imported.
     Raises ``InvalidInputError`` with the reason, which must not quote the line."""
+    infer: Infer | None = None
+    """How one input is answered at once; None: the pipeline has no such step."""
     extra_steps: tuple[Step[Any], ...] = ()
     models_file: str = "models.json"
     """The name of the file that says which model answers for each surface (the step ``models-config``)."""

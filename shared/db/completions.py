@@ -10,13 +10,17 @@ from psycopg.rows import class_row, scalar_row
 
 @dataclass(frozen=True, kw_only=True)
 class CachedAnswer:
-    """An answer to an identical request. ``text`` is None while somebody is still asking."""
+    """An answer to an identical request. ``text`` is None while somebody is still asking.
+
+    ``seconds`` is how long the provider took for it; None: nobody knows any more.
+    """
 
     text: str | None
     model: str
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,8 @@ class Limits:
 
 _FIND: Final = """
 SELECT text, coalesce(model, '') AS model, coalesce(finish_reason, '') AS finish_reason,
-       coalesce(prompt_tokens, 0) AS prompt_tokens, coalesce(completion_tokens, 0) AS completion_tokens
+       coalesce(prompt_tokens, 0) AS prompt_tokens, coalesce(completion_tokens, 0) AS completion_tokens,
+       seconds
 FROM llm_answers WHERE key = %(key)s AND (asking_until > now() OR (text IS NOT NULL AND at > now() - %(age)s))
 """
 
@@ -50,7 +55,7 @@ _CLAIM: Final = """
 INSERT INTO llm_answers AS a (key, provider, asking_until) VALUES (%(key)s, %(provider)s, now() + %(lease)s)
 ON CONFLICT (key) DO UPDATE SET
     asking_until = excluded.asking_until, at = excluded.at,
-    text = NULL, model = NULL, finish_reason = NULL, prompt_tokens = NULL, completion_tokens = NULL
+    text = NULL, model = NULL, finish_reason = NULL, prompt_tokens = NULL, completion_tokens = NULL, seconds = NULL
 WHERE a.asking_until <= now() OR (a.asking_until IS NULL AND a.at <= now() - %(age)s)
 RETURNING asking_until
 """
@@ -67,7 +72,8 @@ def claim_question(conn: Connection, key: bytes, *, provider: str, lease: timede
 
 _ANSWER: Final = """
 UPDATE llm_answers SET asking_until = NULL, at = now(), text = %(text)s, model = %(model)s,
-    finish_reason = %(finish_reason)s, prompt_tokens = %(prompt_tokens)s, completion_tokens = %(completion_tokens)s
+    finish_reason = %(finish_reason)s, prompt_tokens = %(prompt_tokens)s, completion_tokens = %(completion_tokens)s,
+    seconds = %(seconds)s
 WHERE key = %(key)s AND asking_until = %(claim)s
 """
 

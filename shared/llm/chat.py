@@ -69,6 +69,8 @@ class Completion(Contract):
     """What this answer cost now: 0 from the cache."""
     calls: int
     """Requests for it that the model may have been at work on: 0 from the cache, else 1, or more after errors."""
+    seconds: float | None = None
+    """How long the provider took for it, when it was asked; None: nobody knows any more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,8 +92,8 @@ class Asker:
             account = self._meter.open(conn, question.request, question.purpose, question.job_id)
         count = _Count()
         try:
-            reply, permit = self._reply(question, count)
-            return self._keep(question, claim, reply, permit=permit, account=account, count=count)
+            reply, permit, took_s = self._reply(question, count)
+            return self._keep(question, claim, reply, permit=permit, account=account, count=count, took_s=took_s)
         except BaseException as error:
             with suppress(UnavailableError):
                 self._give_up(account, count)
@@ -113,8 +113,8 @@ class Asker:
                 )
             return self._line
 
-    def _reply(self, question: Question, count: _Count) -> tuple[Reply, Permit]:
-        """Ask until there is an answer, or no more sense in asking. Raises NoAnswerError."""
+    def _reply(self, question: Question, count: _Count) -> tuple[Reply, Permit, float]:
+        """Ask until there is an answer, or no more sense in asking; with it, how long it took. Raises NoAnswerError."""
         lease = timedelta(seconds=self._policy.request_timeout_s + _MARGIN_S)
         line = self.connected()
         while True:
@@ -122,6 +122,7 @@ class Asker:
             try:
                 timeout_s = max(0.0, min(self._policy.request_timeout_s, question.seconds_left))
                 count.sent += 1
+                sent_at = time.monotonic()
                 reply = line.ask(question.request, timeout_s=timeout_s)
             except NoAnswerError as error:
                 count.calls += error.called
@@ -139,7 +140,7 @@ class Asker:
                 raise
             else:
                 count.calls += 1
-                return reply, permit
+                return reply, permit, time.monotonic() - sent_at
 
     def _pause_s(self, sent: int) -> float:
         """Return how long to wait after so many tries: doubled each time, and half of it by chance."""
@@ -152,7 +153,7 @@ class Asker:
 
     def _keep(
         self, question: Question, claim: Claim | None, reply: Reply, *, permit: Permit, account: Account | None,
-        count: _Count,
+        count: _Count, took_s: float,
     ) -> Completion:  # fmt: skip
         """Write answer and cost down, in one transaction: what is given out is kept and booked."""
         prompt, answered = reply.tokens(estimated_tokens(question.request, reply.text))
@@ -162,6 +163,7 @@ class Asker:
             finish_reason=reply.finish_reason,
             prompt_tokens=prompt,
             completion_tokens=answered,
+            seconds=took_s,
         )
         count.unclear += 1  # until it is written down
         with self._database.transaction() as conn, conn.pipeline():  # one trip for all of it
@@ -213,6 +215,7 @@ def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float = 0.0, ca
         finish_reason=answer.finish_reason,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
+        seconds=answer.seconds,
         cost_usd=cost_usd,
         calls=calls,
     )

@@ -13,14 +13,11 @@ from shared.db.gold.conclusions import (
 from shared.db.gold.freezes import Freeze, approved_ids, find_freeze, hash_of, put_freeze
 from shared.db.gold.judging import (
     FrozenSet,
-    TunedModel,
-    active_model,
     answered_at,
     find_dataset,
     find_model,
     latest_model,
     latest_smoke_job,
-    log_production,
 )
 from shared.db.gold.offending import (
     AnswerRow,
@@ -45,13 +42,13 @@ from shared.db.gold.snapshots import (
     put_examples,
     snapshots_of,
 )
-from shared.db.predictions import Prediction
+from shared.db.tuned import TunedModel
 
 __all__ = [
     "AnswerRow", "Conclusion", "Decided", "Example", "Freeze", "FrozenSet", "GoldCounts", "Negative", "Offender",
-    "Prediction", "Reseeded", "TunedModel", "active_model", "answered_at", "answers_of_job", "approve_drafts",
+    "Reseeded", "TunedModel", "answered_at", "answers_of_job", "approve_drafts",
     "approve_negatives", "approved_ids", "counts", "example_ids", "examples", "find_dataset", "find_freeze",
     "find_model", "group_of", "hash_of", "latest_examples", "latest_model", "latest_smoke_job", "list_negatives",
-    "list_offenders", "log_production", "offending_answers", "put_answers", "put_examples", "put_freeze", "put_human",
+    "list_offenders", "offending_answers", "put_answers", "put_examples", "put_freeze", "put_human",
     "put_machine", "put_negatives", "put_offenders", "replaceable", "snapshots_of",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Final
 
 from shared.contracts import JsonObject, Queue
 from shared.pipeline import FineTune, Loaded, Pipeline, Row, Scores, SplitPolicy
+from shared.pipelines.gold.asking import INFER
 from shared.pipelines.gold.contracts import NAME, GoldAnswer, Snapshot, parse_snapshot
 from shared.pipelines.gold.data_steps import DATA_STEPS
 from shared.pipelines.gold.fallback import fallback
@@ -25,6 +26,12 @@ def _load(folder: Path) -> Loaded[Snapshot, GoldAnswer]:
     from shared.pipelines.gold.model import load
 
     return load(folder)
+
+
+def _model(name: str) -> Loaded[Snapshot, GoldAnswer]:
+    from shared.pipelines.gold.model import named
+
+    return named(name)
 
 
 def _score(model: Loaded[Snapshot, GoldAnswer], rows: Iterator[Row]) -> Scores:
@@ -47,12 +54,13 @@ PIPELINE: Final = Pipeline[Snapshot, GoldAnswer](
     min_samples=policy().min_samples,
     windows={"all": None},
     parse_input=parse_snapshot,
-    train=FineTune(lines=chat_lines, base_model=BASE_MODEL, suffix=NAME),
+    train=FineTune(lines=chat_lines, base_model=BASE_MODEL, suffix=NAME, model=_model),
     load=_load,
     score=_score,
     gates=gates,
     fallback=fallback,
     dump_output=_dump,
+    infer=INFER,
     extra_steps=(*DATA_STEPS, *MODEL_STEPS),
     library_versions=("openai", "jsonschema"),
 )

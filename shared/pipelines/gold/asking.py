@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from psycopg import Connection
 from pydantic import AfterValidator, Field
@@ -13,20 +13,19 @@ from shared.contracts import Contract, JsonObject, Path
 from shared.db import gold
 from shared.errors import InvalidInputError, NotFoundError
 from shared.files import ResultFiles, publish_files
+from shared.infer import Given, Infer, InferParams, ModelName
+from shared.llm.tuned import broken_rules
 from shared.pipeline import Done, Run, SplitPolicy
 from shared.pipelines.gold import smoke
-from shared.pipelines.gold.contracts import NAME, GoldAnswer, example_id, parse_snapshot
-from shared.pipelines.gold.fallback import INSUFFICIENT
+from shared.pipelines.gold.contracts import example_id, parse_snapshot
 from shared.pipelines.gold.model_policy import model_policy
 from shared.pipelines.gold.policy import policy
-from shared.pipelines.gold.smoke import BrokenRule, SmokeCase, SmokeFigures
+from shared.pipelines.gold.smoke import SmokeCase, SmokeFigures
 from shared.splits import split_of
 
 SMOKE_FILE: Final = "smoke_test.json"
 FOLDER: Final = "ml_review"
 _ANSWER: Final = "ans"
-
-ModelName = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
 
 
 def _checked(raw: JsonObject) -> JsonObject:
@@ -89,21 +88,22 @@ def smoke_test(run: Run, params: SmokeTestParams) -> Done:
     An attempt that is cut off finds its answers again in the cache. Raises NotFoundError when there is no such model
     or no snapshot, RefusedError for a model of another provider, and what completions raise.
     """
-    from shared.pipelines.gold.model import GoldModel
+    from shared.pipelines.gold.model import named
 
     with run.reading() as conn:
         subject = subject_of(conn, params.model, or_latest=True)
         chosen = _chosen(conn, subject, params)
     if not chosen:
         raise NotFoundError("there is no snapshot to try a model on", advice="run gold.reseed first")
-    model = GoldModel(subject.name, _completions_for(subject), job_id=run.job_id)
+    registered = subject.registered
+    model = named(subject.name, registered.provider if registered else None, job_id=run.job_id)
     cases: list[SmokeCase] = []
     for start in range(0, len(chosen), model_policy().batch):
         run.report(start / len(chosen), "asking", asked=start, offenders=sum(bool(case.faults) for case in cases))
         batch = chosen[start : start + model_policy().batch]
         firsts = model.first([parse_snapshot(example.snapshot) for example, _ in batch])
         for (example, held_out), first in zip(batch, firsts, strict=True):
-            faults = tuple(BrokenRule(rule=fault.rule, message=fault.message) for fault in first.faults)
+            faults = broken_rules(first.faults)
             cases.append(
                 SmokeCase(
                     example_id=example.id,
@@ -204,7 +204,7 @@ _EXAMPLE: Final[JsonObject] = {
 }
 
 
-class InferParams(Contract):
+class SnapshotParams(InferParams):
     """What to decide about, and which model to ask."""
 
     snapshot: SnapshotJson = Field(
@@ -217,74 +217,33 @@ class InferParams(Contract):
         ],
         json_schema_extra={"option": "json"},
     )
-    model: ModelName | None = Field(
-        default=None, description="A model's id, version or provider's name. Empty: the active model."
-    )
 
 
-class InferResult(Contract):
-    """A guarded answer. ``broken`` is what the first answer broke; ``reason`` says why the fallback answered."""
-
-    prediction_id: str
-    answer: GoldAnswer
-    path: Path
-    confidence: float
-    model: str | None
-    model_id: str | None
-    version: str | None
-    calls: int
-    broken: tuple[BrokenRule, ...]
-    reason: str
-
-
-def infer(run: Run, params: InferParams) -> Done:
-    """Answer one snapshot, through the guardrail; without a model the fallback answers.
-
-    Raises NotFoundError for an unknown model, RefusedError for one of another provider.
-    """
-    from shared.llm.guardrail import Guarded
-    from shared.pipelines.gold.model import GoldModel, as_answer
-
-    with run.reading() as conn:
-        subject = subject_of(conn, params.model) if params.model else _active(conn)
-    snapshot = parse_snapshot(params.snapshot)
-    if subject is None:
-        found: Guarded[GoldAnswer] = Guarded(output=INSUFFICIENT, path=Path.FALLBACK, reason="no-model")
-    else:
-        found = GoldModel(subject.name, _completions_for(subject), job_id=run.job_id).ask(snapshot)
-    by_model = subject if found.path is not Path.FALLBACK else None
-    registered = by_model.registered if by_model else None
-    result = InferResult(
-        prediction_id=ids.PREDICTION + run.job_id.removeprefix(ids.JOB),  # an attempt made again is the same answer
-        answer=found.output,
-        path=found.path,
-        confidence=as_answer(found).confidence,
-        model=by_model.name if by_model else None,
-        model_id=registered.id if registered else None,
-        version=registered.version if registered else None,
-        calls=found.calls,
-        broken=tuple(BrokenRule(rule=fault.rule, message=fault.message) for fault in found.first_faults),
-        reason=found.reason,
-    )
+def keep_answer(conn: Connection, given: Given) -> None:
+    """Log an answer that was given: what it broke at first may become an offender."""
     answer = gold.AnswerRow(
-        id=result.prediction_id,
+        id=given.prediction_id,
         source="production",
-        prediction_id=result.prediction_id,
-        example_id=example_id(snapshot),
-        snapshot=params.snapshot,
-        model_id=subject.registered.id if subject and subject.registered else None,
-        model=subject.name if subject else "",
-        first_text=found.first_text or "",
-        faults=[fault.model_dump() for fault in result.broken],
-        answer=result.answer.model_dump(mode="json"),
-        path=result.path.value,
-        job_id=run.job_id,
+        prediction_id=given.prediction_id,
+        example_id=example_id(given.value),
+        snapshot=given.input,
+        model_id=given.model_id,
+        model=given.model,
+        first_text=given.first_text,
+        faults=list(given.faults),
+        answer=given.output,
+        path=given.path.value,
+        job_id=given.job_id,
     )
-    prediction = gold.Prediction(
-        id=result.prediction_id, pipeline=NAME, surface="default", model_id=result.model_id, path=result.path.value,
-        confidence=result.confidence, output=answer.answer, created_at=datetime.now(UTC),
-    )  # fmt: skip
-    return Done(result=result, record=lambda conn: gold.log_production(conn, prediction, answer))
+    gold.put_answers(conn, [answer])
+
+
+INFER: Final = Infer(
+    summary="Answer one snapshot with one decision and one boundary, through the guardrail.",
+    params=SnapshotParams,
+    input_of=lambda params: dict(params.snapshot),
+    keep=keep_answer,
+)
 
 
 # --- who is asked ---------------------------------------------------------------------------------------------------
@@ -302,14 +261,3 @@ def subject_of(conn: Connection, name: str | None, *, or_latest: bool = False) -
         what = f"there is no model {name} of gold" if name else "gold has no model yet"
         raise NotFoundError(what, advice="run gold.finetune --live first, or name a model of the provider")
     return Subject(name=name, registered=None)
-
-
-def _active(conn: Connection) -> Subject | None:
-    registered = gold.active_model(conn)
-    return Subject(name=registered.provider_model, registered=registered) if registered else None
-
-
-def _completions_for(subject: Subject) -> Any:
-    from shared.pipelines.gold.model import completions_of
-
-    return completions_of(subject.registered.provider if subject.registered else None)

@@ -12,12 +12,13 @@ from shared.db import gold
 from shared.errors import NotFoundError
 from shared.files import ResultFiles, publish_files
 from shared.ids import canonical_json
+from shared.llm.tuned import BrokenRule
 from shared.pipeline import Done, Run, SplitPolicy
 from shared.pipelines.gold import smoke
 from shared.pipelines.gold.contracts import parse_snapshot
 from shared.pipelines.gold.lines import chat_lines, label_of, preference_lines
 from shared.pipelines.gold.policy import policy
-from shared.pipelines.gold.smoke import BrokenRule, SmokeCase, SmokeFigures
+from shared.pipelines.gold.smoke import SmokeCase, SmokeFigures
 from shared.pipelines.gold.snapshot import group_of
 from shared.splits import split_of
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from shared.contracts import Queue, Scope
 from shared.pipeline import RetryPolicy, Step
-from shared.pipelines.gold.asking import InferParams, SmokeTestParams, infer, smoke_test
+from shared.pipelines.gold.asking import SmokeTestParams, smoke_test
 from shared.pipelines.gold.contracts import NAME
 from shared.pipelines.gold.exporting import ExportJsonlParams, SmokeReportParams, export_jsonl, smoke_report
 from shared.pipelines.gold.negatives import (
@@ -46,14 +46,6 @@ MODEL_STEPS: Final[tuple[Step[Any], ...]] = (
         queue=Queue.DB,
         params=SmokeReportParams,
         run=smoke_report,
-    ),
-    Step(
-        pipeline=NAME,
-        name="infer",
-        summary="Answer one snapshot with one decision and one boundary, through the guardrail.",
-        queue=Queue.FINETUNE,
-        params=InferParams,
-        run=infer,
     ),
     Step(
         pipeline=NAME,

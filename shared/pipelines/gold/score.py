@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from shared.contracts import JsonObject
+from shared.llm.tuned import AnswersFirst, First
+from shared.llm.wording import word_f1
 from shared.pipeline import Loaded, Row, Scores
 from shared.pipelines.gold.contracts import GoldAnswer, Snapshot, parse_snapshot
 from shared.pipelines.gold.lines import label_of
-from shared.pipelines.gold.model import AnswersFirst, First
 from shared.pipelines.gold.model_policy import model_policy
-from shared.pipelines.gold.rules import fold
+from shared.pipelines.gold.smoke import object_of
 
 
 def score(model: Loaded[Snapshot, GoldAnswer], rows: Iterator[Row]) -> Scores:
@@ -42,20 +43,19 @@ def _agreements(rows: Sequence[Row], firsts: Sequence[First]) -> Iterator[float]
     for row, first in zip(rows, firsts, strict=True):
         label = label_of(row.label)
         if label.is_gold:
-            yield agreement(first.said, (label.decision, label.boundary))
+            yield agreement(said(first.text), (label.decision, label.boundary))
+
+
+def said(text: str) -> tuple[str, str]:
+    """Return the decision and the boundary of an answer, whatever rules it broke; blank where it is not to be read."""
+    value = object_of(text)
+    decision, boundary = (value.get(name) for name in ("decision", "boundary"))
+    return decision if isinstance(decision, str) else "", boundary if isinstance(boundary, str) else ""
 
 
 def agreement(said: tuple[str, str], truth: tuple[str, str]) -> float:
     """Return how far a decision and a boundary say the same as a person's, 0 to 1: the mean F1 of their words."""
     return sum(word_f1(one, other) for one, other in zip(said, truth, strict=True)) / 2
-
-
-def word_f1(said: str, truth: str) -> float:
-    """Return the F1 of two texts' words, each as often as it stands there; case and look-alikes do not count."""
-    mine, theirs = Counter(fold(said).split()), Counter(fold(truth).split())
-    if not mine or not theirs:
-        return float(mine == theirs)
-    return 2 * (mine & theirs).total() / (mine.total() + theirs.total())
 
 
 def _metrics(agreements: Sequence[float], seen: int, offenders: int, broken: Counter[str]) -> JsonObject:

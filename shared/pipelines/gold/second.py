@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts import Contract, JsonObject, Outcome, Verdict
+from shared.infer import ModelName
 from shared.pipeline import Done, Next, StepDone
-from shared.pipelines.gold.asking import ModelName, SmokeTestParams
+from shared.pipelines.gold.asking import SmokeTestParams
 from shared.pipelines.gold.contracts import NAME
 from shared.pipelines.gold.exporting import ExportJsonlParams
 from shared.pipelines.gold.gates import fewer_offenders

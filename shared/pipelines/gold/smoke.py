@@ -8,13 +8,7 @@ from pydantic import Field
 
 from shared.contracts import Contract, JsonObject
 from shared.ids import canonical_json
-
-
-class BrokenRule(Contract):
-    """One rule that an answer broke, and in which way. The message quotes no more than names and figures."""
-
-    rule: str
-    message: str
+from shared.llm.tuned import BrokenRule
 
 
 class SmokeCase(Contract):

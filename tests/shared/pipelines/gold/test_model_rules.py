@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from shared.contracts import Outcome
 from shared.ids import canonical_json
 from shared.llm.chat import ChatRequest
+from shared.llm.tuned import First
+from shared.llm.wording import word_f1
 from shared.pipeline import Answer, Comparison, FineTune, Row, Scores
 from shared.pipelines.gold import PIPELINE
 from shared.pipelines.gold.contracts import GoldAnswer, Snapshot, evidence_of, parse_snapshot
@@ -19,11 +21,11 @@ from shared.pipelines.gold.fallback import INSUFFICIENT
 from shared.pipelines.gold.gates import fewer_offenders
 from shared.pipelines.gold.guard import GoldGuard
 from shared.pipelines.gold.lines import chat_lines, preference_lines
-from shared.pipelines.gold.model import First, judged, request_of
+from shared.pipelines.gold.model import judged, request_of
 from shared.pipelines.gold.model_policy import model_policy
 from shared.pipelines.gold.prompt import answer_text
 from shared.pipelines.gold.rules import check_texts
-from shared.pipelines.gold.score import agreement, word_f1
+from shared.pipelines.gold.score import agreement, said
 from tests.shared.pipelines.gold.conformance import SMALL, SNAPSHOT
 
 SNAP = parse_snapshot(SNAPSHOT)
@@ -181,8 +183,8 @@ def test_agreement_is_the_mean_f1_of_words() -> None:
     assert word_f1("", "") == 1
     assert word_f1("", "a") == 0
     assert agreement(("a b", "c"), ("a b", "d")) == 0.5
-    assert First(text="[1]", faults=()).said == ("", "")
-    assert First(text='{"decision": 4, "boundary": "b"}', faults=()).said == ("", "b")
+    assert said("[1]") == ("", "")
+    assert said('{"decision": 4, "boundary": "b"}') == ("", "b")
 
 
 def _scores(agreed: float, offenders: int, rows: int = 40) -> Scores:

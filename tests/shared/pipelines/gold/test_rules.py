@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.llm.wording import fold, looks_personal
 from shared.pipelines.gold.contracts import MAX_TEXT_CHARS
 from shared.pipelines.gold.patterns import SITUATIONS, STEADY
 from shared.pipelines.gold.policy import policy
-from shared.pipelines.gold.rules import TEXT_FIELDS, check_texts, fold, forbidden_terms, is_list, looks_personal
+from shared.pipelines.gold.rules import TEXT_FIELDS, check_texts, forbidden_terms, is_list
 
 GOOD = {"decision": "Call the late payers.", "boundary": "Start nothing new for them."}
 
