@@ -94,6 +94,14 @@ def _lead(lower: int | None, higher: int | None) -> int:
     return 0 if lower is None or higher is None else higher - lower
 
 
+def main_edge(value: CompetitiveLensInput, rival: Rival) -> Edge | Literal["none"]:
+    """Return the edge that matters most: the price last, unless clients look at it first."""
+    found = edges(value.own, value.rivals[rival])
+    if "price" in found and value.market.price_sensitivity == "high":
+        return "price"
+    return next((edge for edge in found if edge != "price"), found[0] if found else "none")
+
+
 def weight(value: CompetitiveLensInput, rival: Rival) -> int:
     """Return a competitor's edges, those in price twice where clients look at the price first."""
     found = edges(value.own, value.rivals[rival])
@@ -171,8 +179,7 @@ def certainty(value: CompetitiveLensInput) -> Confidence:
 
 
 def _finding(rival: Rival, value: CompetitiveLensInput, values: Values) -> RivalFinding:
-    found = edges(value.own, value.rivals[rival])
-    edge: Edge | Literal["none"] = found[0] if found else "none"
+    edge = main_edge(value, rival)
     return RivalFinding(
         rival=rival,
         threat=threat(value, rival),
