@@ -197,13 +197,22 @@ def _owner(rng: random.Random, trouble: Constraint | None, size: str) -> JsonObj
 def _market(rng: random.Random, trouble: Constraint | None) -> JsonObject:
     behind = trouble == "market_position"
     own = {
-        "price": "higher" if behind else rng.choice(("lower", "usual", "higher")),
-        "days_to_start": rng.randint(14, 25) if behind else rng.randint(2, 14),
-        "rating_tenths": rng.randint(36, 41) if behind else rng.randint(42, 50),
-        "reviews": rng.randint(2, 12) if behind else rng.randint(15, 150),
-        "guarantee": not behind and rng.random() < 0.5,  # noqa: PLR2004
-        "focus": "general" if behind else rng.choice(("general", "focused", "niche")),
+        "price": rng.choice(("lower", "usual", "higher")),
+        "days_to_start": rng.randint(2, 14),
+        "rating_tenths": rng.randint(42, 50),
+        "reviews": rng.randint(15, 150),
+        "guarantee": rng.random() < 0.5,  # noqa: PLR2004
+        "focus": rng.choice(("general", "focused", "niche")),
     }
+    weak = {
+        "price": "higher",
+        "days_to_start": rng.randint(14, 25),
+        "rating_tenths": rng.randint(36, 40),
+        "guarantee": False,
+        "focus": "general",
+    }
+    if behind:
+        own |= {name: weak[name] for name in rng.sample(list(weak), 4)}
     letters: list[Rival] = list(get_args(Rival)[: rng.randint(2, 5)])
     return {
         "market": {
@@ -221,8 +230,8 @@ def _rival(rng: random.Random, *, behind: bool) -> JsonObject:
         "days_to_start": rng.randint(2, 9) if behind else rng.randint(4, 20),
         "rating_tenths": rng.randint(43, 49) if behind else rng.randint(36, 48),
         "reviews": rng.randint(10, 120),
-        "guarantee": rng.random() < 0.3,  # noqa: PLR2004
-        "focus": rng.choice(("general", "focused", "niche")),
+        "guarantee": rng.random() < (0.8 if behind else 0.3),
+        "focus": rng.choice(("focused", "niche") if behind else ("general", "focused", "niche")),
     }
     known = {name: found for name, found in profile.items() if rng.random() < _KNOWN}
     return {"price": rng.choice(("lower", "usual", "usual" if behind else "higher")), **known}

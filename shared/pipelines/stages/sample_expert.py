@@ -37,11 +37,21 @@ from shared.pipelines.stages.contracts_outputs import (
 )
 from shared.pipelines.stages.deterministic_parts import Values, entries
 from shared.pipelines.stages.deterministic_synthesis_words import Task
-from shared.pipelines.stages.sample_words import EDGES, JUDGEMENTS, MOVES, OWNER, POSITIONS, SIGNALS, STEPS
+from shared.pipelines.stages.sample_words import (
+    EDGES,
+    JUDGEMENTS,
+    MOVES,
+    OWNER,
+    POSITIONS,
+    PRESSING_EDGES,
+    SIGNALS,
+    STEPS,
+)
 
 _SLIP: Final = 0.03
 _TWO: Final = 2
 _SURE: Final = 2.0
+_ANSWERS: Final = {"low": EDGES, "medium": PRESSING_EDGES, "high": PRESSING_EDGES}
 
 
 def expert(value: StageInput, *, seed: int = 42) -> StageOutput:
@@ -111,14 +121,14 @@ def _owner(value: OwnerLoadInput) -> OwnerLoadOutput:
 def _market(value: CompetitiveLensInput) -> CompetitiveLensOutput:
     values, place, gap = values_of(value), market.position(value), market.opening(value)
     said = []
-    for rival in market.by_threat(value)[:1]:
-        edge = market.main_edge(value, rival)
+    for rival in sorted(value.rivals)[:1]:  # the one that the owner meets most
+        edge, danger = market.main_edge(value, rival), market.threat(value, rival)
         said.append(
             RivalFinding(
                 rival=rival,
-                threat=market.threat(value, rival),
+                threat=danger,
                 edge=edge,
-                action=EDGES[edge],
+                action=HARMLESS[value.own.focus] if edge == "none" else _ANSWERS[danger][edge],
                 evidence=market.rival_evidence(rival, edge, values)[:_TWO],
             )
         )

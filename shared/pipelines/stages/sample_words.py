@@ -42,6 +42,21 @@ EDGES: Final[dict[Edge | Literal["none"], str]] = {
     "focus": "Show photographs of the kind of work that they are known for.",
     "none": "Lose no sleep over this one.",
 }
+PRESSING_EDGES: Final[dict[Edge | Literal["none"], str]] = EDGES | {
+    "price": "Name a second, smaller offer at their price, and sell the larger one.",
+    "speed": "Keep one crew a week unbooked for those who would go to them.",
+    "reputation": "Ask each client of the last year for one honest review.",
+    "guarantee": "Guarantee what they guarantee, in writing, from Monday on.",
+    "focus": "Leave them their kind of work and name your own.",
+}
+"""Of a competitor who is a danger in more than one respect."""
+HARMLESS: Final[dict[Literal["general", "focused", "niche"] | None, str]] = {
+    None: EDGES["none"],
+    "general": EDGES["none"],
+    "focused": "Nod when you meet them; they take nothing from you.",
+    "niche": "Send them the small jobs that you do not want.",
+}
+"""Of a competitor who is ahead in nothing, by what the own business is."""
 POSITIONS: Final[dict[Position, str]] = {
     "cheapest": "People come for the price, and will leave for one.",
     "fastest": "You are the one who comes at once.",
