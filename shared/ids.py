@@ -6,6 +6,7 @@ same id on any machine).
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -37,6 +38,12 @@ def new_id(prefix: str) -> str:
 def new_dashed_id(prefix: str) -> str:
     """Make an id that sorts by creation time too, written as OpenAI writes its ids (``file-…``, ``ftjob-…``)."""
     return f"{prefix}-{uuid_utils.uuid7().hex}"
+
+
+def made_at(identifier: str) -> datetime:
+    """Return when an id of ``new_id`` was made."""
+    milliseconds = int(identifier.rpartition("_")[2][:12], 16)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def content_id(prefix: str, *parts: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from psycopg import Connection
 from pydantic import BaseModel
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject, Queue, Scope, Verdict
 from shared.infer import Infer
+from shared.row_rules import RowRules
 
 P = TypeVar("P", bound=BaseModel)
 I = TypeVar("I")  # noqa: E741  (I and O are the field's letters for input and output)
@@ -242,27 +243,6 @@ class Comparison:
 Report = Callable[[float, str], None]
 
 
-class FileLine(NamedTuple):
-    """One line of a file of rows: the id of the row that it holds, or why it is none (``reason``, as a short word)."""
-
-    id: str | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowRules:
-    """What a pipeline asks of rows before a training file is made of them. What is left out is counted by reason."""
-
-    versions: Callable[[str], JsonObject]
-    """The versions of a surface's contracts, for the manifest."""
-    check: Callable[[str, "Row"], None]
-    """Raises ``InvalidInputError`` with ``reason`` in its details for a row that is not of a surface's contracts."""
-    read: Callable[[str, BinaryIO], Iterator[FileLine]]
-    """The lines of a file of a surface's rows. What a file claims binds nobody: only its ids are used."""
-    left_out: Callable[[Connection, str], Mapping[str, int]]
-    """Approved rows of a surface that its examples lack, by reason."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
     """How a pipeline's rows become a chat fine-tune with a provider. The loop's life cycle does the rest."""
@@ -275,6 +255,7 @@ class FineTune:
     """What the fine-tuned model's name ends with; 64 characters at most."""
     method: Literal["supervised", "dpo"] = "supervised"
     rules: RowRules | None = None
+    """What is asked of rows besides; None: nothing, and no file of rows is read."""
     runs_folder: str = ""
     """Where a run's files lie: ``<runs_folder>/<surface>/<time>/``. Empty: all in one folder, ``finetune``."""
     model: Callable[[str], Loaded[Any, Any]] | None = None

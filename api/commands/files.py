@@ -10,7 +10,7 @@ from rich.progress import wrap_file
 from api.commands import output
 from api.commands.client import Api, path_of
 from api.commands.errors import CommandError, ExitCode
-from api.commands.options import holds_upload
+from api.commands.options import file_help, flag_of, holds_upload
 from shared.contracts import JsonObject
 from shared.files import files_of_result
 
@@ -33,6 +33,20 @@ def chunks_of(content: BinaryIO, size: int) -> Iterator[bytes]:
 def upload_names(model: type[BaseModel]) -> list[str]:
     """Return the parameters that are files."""
     return [name for name, field in model.model_fields.items() if holds_upload(field)]
+
+
+def require_files(model: type[BaseModel], given: Mapping[str, Any]) -> None:
+    """Raise ``CommandError`` (usage) for a path without a file behind it; it says what the step wants there."""
+    for name in upload_names(model):
+        paths = given[name] if isinstance(given[name], list | tuple) else [given[name]]
+        for path in paths:
+            if path is not None and not path.is_file():
+                field = model.model_fields[name]
+                raise CommandError(
+                    f"--{flag_of(name, field)}: there is no file {path}",
+                    advice=f"check the path. What it takes: {file_help(field)}",
+                    exit_code=ExitCode.USAGE,
+                )
 
 
 def unsent(given: Mapping[str, Any], names: list[str]) -> JsonObject:

@@ -25,16 +25,21 @@ _SHOWN = (*_PLAIN, Enum)
 def options_of(model: type[BaseModel]) -> list[inspect.Parameter]:
     """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``.
 
-    A field may name its option itself: ``Field(json_schema_extra={"option": "json"})``.
+    A field may name its option itself: ``Field(json_schema_extra={"option": "json"})``; a flag may have another name
+    for its opposite, ``{"off": "dry-run"}``.
     """
     return [_option(name, field) for name, field in model.model_fields.items()]
 
 
 def flag_of(name: str, field: FieldInfo) -> str:
     """Return a field's option without the hyphens before it."""
+    return _extra(field, "option") or name.replace("_", "-")
+
+
+def _extra(field: FieldInfo, key: str) -> str | None:
     extra = field.json_schema_extra
-    named = extra.get("option") if isinstance(extra, dict) else None
-    return named if isinstance(named, str) else name.replace("_", "-")
+    named = extra.get(key) if isinstance(extra, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def holds_upload(field: FieldInfo) -> bool:
@@ -49,19 +54,18 @@ def _marks(annotation: Any) -> bool:
 
 
 def _is_marked(field: FieldInfo) -> bool:
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and extra.get("format") == UPLOAD_MARK
+    return _extra(field, "format") == UPLOAD_MARK
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _option_type(field.annotation)
-    flag = flag_of(name, field)
-    flags = f"--{flag}/--no-{flag}" if kind is bool else f"--{flag}"
+    flags = _flags(flag_of(name, field), field) if kind is bool else [f"--{flag_of(name, field)}"]
     if holds_upload(field):
         kind = Path if kind is str else list[Path]
-        info = typer.Option(flags, help=escape(_file_help(field)), exists=True, dir_okay=False, readable=True)
+        # whether it is there is looked at where it is sent (``files.py``), which can say what the step wants
+        info = typer.Option(*flags, help=escape(file_help(field)))
     else:
-        info = typer.Option(flags, help=escape(field.description or ""))
+        info = typer.Option(*flags, help=escape(field.description or ""))
     default: Any = inspect.Parameter.empty
     if not field.is_required():
         default = field.default if isinstance(field.default, _SHOWN) else None
@@ -71,7 +75,12 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _file_help(field: FieldInfo) -> str:
+def _flags(flag: str, field: FieldInfo) -> list[str]:
+    off = _extra(field, "off")
+    return [f"--{flag}/--no-{flag}", *([f" /--{off}"] if off else [])]
+
+
+def file_help(field: FieldInfo) -> str:
     """Return what the step says about a file; what the type says is about the API."""
     said = field.description
     return "A file; it is sent before the job starts." if said in {None, UPLOAD_DESCRIPTION} else str(said)

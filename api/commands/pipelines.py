@@ -56,6 +56,7 @@ def command_of(step: Step[Any]) -> Callable[..., None]:
     sent = files.upload_names(step.params)
 
     def run(*, wait: bool, as_json: bool, idempotency_key: str | None, folder: Path | None, **given: Any) -> None:
+        files.require_files(step.params, given)
         params = options.parse(step.params, files.unsent(given, sent))
         with open_api() as api:
             if sent:

@@ -35,7 +35,7 @@ from shared.llm.fine_tunes import (
 )
 from shared.llm.policy import LifecyclePolicy
 from shared.llm.sunset import require_open_now
-from shared.llm.wanted import TRAINING_FILE, Wanted, create_request
+from shared.llm.wanted import Wanted, create_request, training_file_of
 from shared.pipeline import Run, Wait
 
 log = structlog.get_logger()
@@ -169,8 +169,9 @@ class Lifecycle:
     def _upload(self, run: ProviderJob) -> ProviderJob:
         folder = self._run.workdir / "upload"
         folder.mkdir(exist_ok=True)
-        self._run.artifacts.fetch(ResultFiles.model_validate(run.files).manifest, folder)
-        with (folder / TRAINING_FILE).open("rb") as file:
+        files = ResultFiles.model_validate(run.files)
+        self._run.artifacts.fetch(files.manifest, folder)
+        with (folder / training_file_of(files)).open("rb") as file:
             file_id = self._remote.upload(file, f"{run.id}.jsonl")
         return self._write(run, lambda conn: creates.uploaded(conn, run.id, file_id))
 

@@ -52,6 +52,11 @@ class Wanted:
         )
 
 
+def training_file_of(files: ResultFiles) -> str:
+    """Return the name of the training file among a run's files, with its folders."""
+    return next(name for name in files.sizes if name.rpartition("/")[2] == TRAINING_FILE)
+
+
 def server_of(provider: Provider) -> str:
     """Return what tells a provider from others: its name, and its address too where one host may have several.
 

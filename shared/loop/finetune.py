@@ -14,14 +14,14 @@ from shared.contracts import Contract, JsonObject, Queue, Surface
 from shared.db import provider_sweep
 from shared.db.provider_jobs import ProviderJob
 from shared.errors import InvalidInputError, RefusedError
-from shared.files import ResultFiles
+from shared.files import ResultFiles, Upload
 from shared.llm.connection import LOCAL, OPENAI_URL, Provider, provider_of
 from shared.llm.lifecycle import Lifecycle
 from shared.llm.openai_fine_tunes import OpenAIFineTunes
 from shared.llm.policy import llm_policy
 from shared.llm.provider_model import ProviderModel
 from shared.llm.wanted import server_of
-from shared.loop.choice import DatasetId, require_surface
+from shared.loop.choice import DatasetId, Live, require_surface
 from shared.loop.preparing import Asked, prepare
 from shared.loop.train import MODEL_KIND, library_versions
 from shared.pipeline import Done, FineTune, Pipeline, RetryPolicy, Run, Step, Wait
@@ -39,14 +39,19 @@ _ENDS: Final[dict[str, str]] = {
 
 
 class FinetuneParams(Contract):
-    """What to fine-tune on what, and whether it may cost money."""
+    """What to fine-tune on what (a dataset or a file, not both), and whether it may cost money."""
 
     surface: Surface = Field(default="default", description="The part of the pipeline to train.")
     dataset_id: DatasetId | None = Field(default=None, description="The dataset. Empty: the surface's latest.")
+    dataset: Upload | None = Field(
+        default=None,
+        description="A file of rows, as `build-datasets` writes them (with --out; look at its path and for the file of"
+        " the right surface). Its approved rows are frozen and trained on.",
+    )
     base_model: BaseModelName | None = Field(
         default=None, description="The base model. Empty: the pipeline's own, or `local-nearest` for our own trainer."
     )
-    live: bool = Field(default=False, description="Ask the provider. Without it nothing is sent: files only.")
+    live: Live = False
     suffix: str | None = Field(
         default=None, pattern=_SUFFIX, description="What the model's name ends with. Empty: the pipeline's own."
     )
@@ -98,7 +103,10 @@ def finetune(pipeline: Pipeline[Any, Any], run: Run, params: FinetuneParams) -> 
         return _dry_run(pipeline, recipe, run, params)
     provider = provider_of(get_settings())
     if not provider.api_key and provider.base_url == OPENAI_URL:
-        raise InvalidInputError("OpenAI needs a key", advice="set OPENAI_API_KEY, or OPENAI_BASE_URL to another server")
+        raise InvalidInputError(
+            "OpenAI needs a key for a live fine-tune",
+            advice="set OPENAI_API_KEY, or OPENAI_BASE_URL to another server, or stay with the dry run (no --live)",
+        )
     policy = llm_policy().life_cycle
     remote = OpenAIFineTunes(provider, timeout=policy.request_timeout, upload_timeout=policy.upload_timeout)
     cycle = Lifecycle(run, remote, server_of(provider), policy)
@@ -110,7 +118,7 @@ def finetune(pipeline: Pipeline[Any, Any], run: Run, params: FinetuneParams) -> 
 def _asked(params: FinetuneParams, provider: Provider) -> Asked:
     return Asked(
         surface=params.surface, dataset_id=params.dataset_id, base_model=params.base_model, suffix=params.suffix,
-        seed=params.seed, provider=provider,
+        seed=params.seed, provider=provider, file=params.dataset,
     )  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from shared.artifacts import FileRef
 from shared.contracts import Contract, Queue, Surface
 from shared.datasets import DatasetFacts, dataset_id, publish_dataset
 from shared.db import datasets, examples
-from shared.errors import InvalidInputError, RefusedError
+from shared.db.examples import Which
+from shared.errors import RefusedError
+from shared.loop.choice import require_surface
 from shared.pipeline import Done, Pipeline, Run, SplitPolicy, Step
 
 # The last field of a line: it stands there once for each row held out, and nothing inside a row can look like it
@@ -23,6 +25,9 @@ class FreezeParams(Contract):
     surface: Surface = Field(default="default", description="The part of the pipeline whose examples are frozen.")
     seed: int | None = Field(
         default=None, ge=0, lt=2**63, description="Decides which groups are held out. Empty: the pipeline's own seed."
+    )
+    days: int | None = Field(
+        default=None, ge=1, le=3_650, description="Only what people said in so many days. Empty: all of it."
     )
 
 
@@ -53,36 +58,40 @@ def freeze(pipeline: Pipeline[Any, Any], run: Run, params: FreezeParams) -> Done
 
     Raises InvalidInputError for an unknown surface, RefusedError when there are too few examples.
     """
-    if params.surface not in pipeline.surfaces:
-        raise InvalidInputError(
-            f"{pipeline.name} has no surface {params.surface}", advice=f"choose one of: {', '.join(pipeline.surfaces)}"
-        )
-    policy = SplitPolicy(
-        test_share=pipeline.split.test_share, seed=pipeline.split.seed if params.seed is None else params.seed
-    )
-    file, splits = _export(pipeline, run, params.surface, policy)
+    require_surface(pipeline, params.surface)
+    seed = pipeline.split.seed if params.seed is None else params.seed
+    result, record = freeze_examples(pipeline, run, params.surface, seed, Which(days=params.days))
+    return Done(result=result, record=record)
+
+
+def freeze_examples(
+    pipeline: Pipeline[Any, Any], run: Run, surface: str, seed: int, which: Which
+) -> tuple[FreezeResult, Callable[[Connection], FreezeResult]]:
+    """Export and publish examples; return the dataset, and what records it. Raises RefusedError for too few."""
+    policy = SplitPolicy(test_share=pipeline.split.test_share, seed=seed)
+    file, splits = _export(pipeline, run, surface, policy, which)
     facts = DatasetFacts(
-        pipeline=pipeline.name, surface=params.surface, seed=policy.seed, test_share=policy.test_share,
+        pipeline=pipeline.name, surface=surface, seed=policy.seed, test_share=policy.test_share,
         rows=sum(splits.values()), splits=splits,
     )  # fmt: skip
     result = FreezeResult(
-        dataset_id=dataset_id(pipeline.name, params.surface, policy, file.sha256),
+        dataset_id=dataset_id(pipeline.name, surface, policy, file.sha256),
         rows=facts.rows,
         splits=splits,
         manifest=publish_dataset(run.artifacts, file, facts),
         created=True,
     )
-    return Done(result=result, record=_recorder(run.job_id, facts, result))
+    return result, _recorder(run.job_id, facts, result)
 
 
 def _export(
-    pipeline: Pipeline[Any, Any], run: Run, surface: str, policy: SplitPolicy
+    pipeline: Pipeline[Any, Any], run: Run, surface: str, policy: SplitPolicy, which: Which
 ) -> tuple[FileRef, dict[str, int]]:
     """Stream the examples into a blob, counting as they pass. A refusal inside leaves no blob behind."""
     rows = held_out = 0
     with run.artifacts.writer() as writer, run.training_data() as conn:
         expected = max(examples.estimate(conn, pipeline.source, surface), 1)
-        for block in examples.export(conn, pipeline.source, surface, policy):
+        for block in examples.export(conn, pipeline.source, surface, policy, which):
             writer.write(block.lines)
             rows += block.rows
             held_out += block.lines.count(_HELD_OUT)

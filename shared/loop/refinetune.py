@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.contracts import Queue
+from shared.loop.choice import Live
 from shared.loop.finetune import BaseModelName, FinetuneParams, FinetuneResult
 from shared.loop.freeze import FreezeResult
 from shared.loop.retrain import RetrainParams, RetrainResult, after
@@ -22,7 +23,7 @@ class RefinetuneParams(RetrainParams):
     base_model: BaseModelName | None = Field(
         default=None, description="The base model. Empty: the pipeline's own, or `local-nearest` for our own trainer."
     )
-    live: bool = Field(default=False, description="Ask the provider. Without it the flow ends with a dry run.")
+    live: Live = False
 
 
 def refinetune_step(pipeline: Pipeline[Any, Any]) -> Step[RefinetuneParams]:

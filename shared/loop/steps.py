@@ -15,6 +15,7 @@ from shared.loop.pins import pin_step, unpin_step
 from shared.loop.promote import promote_step
 from shared.loop.refinetune import refinetune_step
 from shared.loop.retrain import retrain_step
+from shared.loop.surfaces import worded
 from shared.loop.train import train_step
 from shared.pipeline import FineTune, Pipeline, Step
 
@@ -22,7 +23,7 @@ from shared.pipeline import FineTune, Pipeline, Step
 def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
     """Return the loop's steps for a pipeline, in the order in which a model's life goes through them."""
     tuned = isinstance(pipeline.train, FineTune)
-    return (
+    steps = (
         *((import_step(pipeline),) if pipeline.parse_labelled else ()),
         freeze_step(pipeline),
         finetune_step(pipeline) if tuned else train_step(pipeline),
@@ -39,3 +40,4 @@ def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
         unpin_step(pipeline),
         models_config_step(pipeline),
     )
+    return tuple(worded(pipeline, step) for step in steps)
