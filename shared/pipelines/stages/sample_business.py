@@ -196,7 +196,7 @@ def _owner(rng: random.Random, trouble: Constraint | None, size: str) -> JsonObj
 
 def _market(rng: random.Random, trouble: Constraint | None) -> JsonObject:
     behind = trouble == "market_position"
-    own = {
+    own: JsonObject = {
         "price": rng.choice(("lower", "usual", "higher")),
         "days_to_start": rng.randint(2, 14),
         "rating_tenths": rng.randint(42, 50),
@@ -204,7 +204,7 @@ def _market(rng: random.Random, trouble: Constraint | None) -> JsonObject:
         "guarantee": rng.random() < 0.5,  # noqa: PLR2004
         "focus": rng.choice(("general", "focused", "niche")),
     }
-    weak = {
+    weak: JsonObject = {
         "price": "higher",
         "days_to_start": rng.randint(14, 25),
         "rating_tenths": rng.randint(36, 40),

@@ -39,6 +39,7 @@ from shared.pipelines.stages.deterministic_parts import Values, entries
 from shared.pipelines.stages.deterministic_synthesis_words import Task
 from shared.pipelines.stages.sample_words import (
     EDGES,
+    HARMLESS,
     JUDGEMENTS,
     MOVES,
     OWNER,
