@@ -142,7 +142,7 @@ def _read(adapter: TypeAdapter[Any], raw: Any, name: str) -> Any:
     try:
         return adapter.validate_python(raw)
     except ValidationError:
-        raise _refused(FIELDS, f"its {name} is not what a {name} may be") from None
+        raise _refused(FIELDS, f"its {name} is not of the form that it must have") from None
 
 
 def _refused(reason: str, message: str) -> InvalidInputError:
