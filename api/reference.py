@@ -1,7 +1,7 @@
 """Generates the references in ``docs/`` from the code: ``python -m api.reference``, or ``--check`` them in CI.
 
 What a person must not have to keep in step by hand: the command line, the settings, the steps with their parameters and
-schedules, the errors, and the OpenAPI document.
+schedules, the errors, the OpenAPI document, and the JSON schemas of contracts.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -57,6 +58,7 @@ def _update(path: Path, wanted: str, check: bool) -> bool:
         lines = difflib.unified_diff(present.splitlines(), wanted.splitlines(), str(path), "from the code", lineterm="")
         sys.stderr.writelines(f"{line}\n" for line, _ in zip(lines, range(_SHOWN_DIFFERENCES), strict=False))
     else:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(wanted)
         sys.stdout.write(f"wrote {path}\n")
     return True
@@ -231,6 +233,22 @@ def openapi() -> str:
     return json.dumps(create_app().openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
+# --- contracts ------------------------------------------------------------------------------------------------------
+
+
+def schemas() -> dict[str, Callable[[], str]]:
+    """Return the JSON schemas of the stages' contracts: a file's name in ``docs/``, and what writes it."""
+    from shared.pipelines.stages.contracts import contract_models
+
+    return {f"schemas/stages/{name}.json": partial(_schema, model) for name, model in contract_models().items()}
+
+
+def _schema(model: Any) -> str:
+    from shared.pipelines.stages.contracts_schemas import json_schema_of
+
+    return json.dumps(json_schema_of(model), indent=1, ensure_ascii=False) + "\n"
+
+
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a Markdown table."""
     lines = [titles, ["---"] * len(titles), *rows]
@@ -243,6 +261,7 @@ REFERENCES: dict[str, Callable[[], str]] = {
     "steps.md": steps,
     "errors.md": errors,
     "openapi.json": openapi,
+    **schemas(),
 }
 
 

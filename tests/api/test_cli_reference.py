@@ -23,7 +23,8 @@ def test_the_committed_references_are_up_to_date() -> None:
 
 def test_a_stale_reference_is_noticed_and_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert reference.main(["--folder", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == set(reference.REFERENCES)
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == set(reference.REFERENCES)
     (tmp_path / "settings.md").write_text("# Settings of last year\n")
     assert reference.main(["--folder", str(tmp_path), "--check"]) == 1
     assert "out of date: settings.md" in capsys.readouterr().err

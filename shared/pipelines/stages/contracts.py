@@ -75,6 +75,13 @@ def output_model(stage: Stage) -> type[StageOutput]:
     return OUTPUT_MODELS[stage]
 
 
+def contract_models() -> dict[str, type[StageInput | StageOutput]]:
+    """Return every contract by its version's name."""
+    return {INPUT_VERSIONS[stage]: INPUT_MODELS[stage] for stage in STAGES} | {
+        OUTPUT_VERSIONS[stage]: OUTPUT_MODELS[stage] for stage in STAGES
+    }
+
+
 def parse_input(stage: Stage, raw: Any) -> StageInput:
     """Read a stage's input from its JSON. Raises InvalidInputError with a reason, which quotes no value."""
     return _parsed(INPUT_MODELS[stage], raw, f"input of {stage}", INPUT_VERSIONS[stage])
