@@ -38,7 +38,7 @@ ACTIONS_IN: Final[dict[Stage, str]] = {
 """The list of an output whose entries advise an action each; ``quant_signals`` advises none."""
 
 _WORD: Final = re.compile(r"\w+")
-_PLAIN: Final = bytes(ord(char.lower()) if _WORD.match(char) else ord(" ") for char in map(chr, range(128)))
+_PLAIN: Final = bytes(ord(char.lower()) if _WORD.match(char) else ord(" ") for char in map(chr, range(128))).ljust(256)
 """Makes an ASCII text its words alone, four times as fast as the expression does, and to the same end."""
 _BUCKETS: Final = 64
 
@@ -63,10 +63,11 @@ def diversity_row(stage: Stage, row_id: str, industry: str | None, output: JsonO
 
 
 def dataset_rows(stage: Stage, lines: Iterable[bytes]) -> Iterator[DiversityRow]:
-    """Yield the rows of a file that ``stages.build-datasets`` wrote."""
+    """Yield the approved rows of a file that ``stages.build-datasets`` wrote; what waits there counts for nothing."""
     for line in lines:
         fields = orjson.loads(line)
-        yield diversity_row(stage, fields["id"], fields.get("industry"), fields["output"])
+        if fields["approved"]:
+            yield diversity_row(stage, fields["id"], fields["industry"], fields["output"])
 
 
 # --- measuring ------------------------------------------------------------------------------------------------------

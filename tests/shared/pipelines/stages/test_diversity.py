@@ -189,8 +189,9 @@ def test_a_row_is_read_as_the_contracts_read_it(stage: Stage) -> None:
         row = diversity_row(stage, "row", "bakery", raw[1])
         assert row == DiversityRow("row", "bakery", actions_of(output), primary_constraint_of(output))
         assert not row.actions or stage in ACTIONS_IN
-        line = json.dumps({"id": "row", "industry": "bakery", "output": raw[1]}).encode()
-        assert list(dataset_rows(stage, [line])) == [row]
+        fields = {"id": "row", "industry": "bakery", "output": raw[1]}
+        lines = [json.dumps(fields | {"approved": approved}).encode() for approved in (False, True)]
+        assert list(dataset_rows(stage, lines)) == [row]
 
     check()
 
