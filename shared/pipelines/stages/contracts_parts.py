@@ -70,7 +70,7 @@ Evidence = Annotated[
 ]
 
 TEXTS: Final = frozenset(
-    {"action", "boundary", "done_when", "meaning", "not_now", "statement", "summary", "tagline", "trial", "why"}
+    {"action", "boundary", "done_when", "meaning", "not_now", "statement", "summary", "tagline", "trial"}
 )
 """The names of all fields that hold a ``Sentence``; what else an answer has are words of a closed list, and numbers."""
 
