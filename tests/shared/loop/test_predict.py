@@ -8,7 +8,7 @@ import pytest
 
 from shared.artifact_stores import LocalStore
 from shared.contracts import Path as AnswerPath
-from shared.db import alerts
+from shared.db import alerts, canaries, pins, serving
 from shared.db.alerts import Alert
 from shared.db.migrate import migrate
 from shared.db.pool import Database
@@ -207,6 +207,103 @@ def test_without_the_database_what_serves_goes_on(own_postgres: PostgresProcess,
     predictor.stop()
     another.close()
     database.close()
+
+
+# --- canaries and pins ----------------------------------------------------------------------------------------------
+
+
+TEXTS = [f"text {number}" for number in range(100)]
+
+
+def share(place: Place, model_id: str, percent: int) -> str:
+    with place.database.transaction() as conn:
+        active = serving.active_models(conn)
+        canaries.end(conn, pipeline="parrot", surface="default", actor="tests", why="the next one")
+        started = canaries.start(
+            conn, pipeline="parrot", surface="default", model_id=model_id,
+            active_id=active[0].id if active else None, percent=percent, actor="tests", reason="", job_id=None,
+        )  # fmt: skip
+    return started.id
+
+
+def versions(predictor: Predictor, texts: list[str] = TEXTS) -> list[str | None]:
+    return [answer.model_version for answer in predictor.answer("parrot", "default", texts)]
+
+
+def figures(place: Place, canary_id: str) -> canaries.PairFigures:
+    with place.database.reading() as conn:
+        return canaries.figures(conn, canary_id)
+
+
+def test_a_canary_answers_its_inputs_in_every_process_and_both_answers_are_kept(place: Place, start: Start) -> None:
+    active = place.model("one")
+    candidate = place.model("two", active=False)
+    canary_id = share(place, candidate, 30)
+    first, second = start(), start()
+    given = versions(first)
+    assert set(given) == {"one", "two"}
+    assert given == versions(second)
+    assert given == [v for text in TEXTS for v in versions(first, [text])]
+    answers = first.answer("parrot", "default", TEXTS)
+    assert {(a.model_version, a.model_id) for a in answers} == {("one", active), ("two", candidate)}
+    assert all(a.output["text"] == f"{text} {a.model_version}" for text, a in zip(TEXTS, answers, strict=True))
+    wait_until(lambda: figures(place, canary_id).pairs == given.count("two"))
+    found = figures(place, canary_id)
+    assert (found.same, found.agreement) == (0, 0.0)
+
+
+def test_a_canary_that_breaks_leaves_the_active_models_answer(place: Place, start: Start) -> None:
+    place.model("one")
+    candidate = place.model("two", active=False)
+    canary_id = share(place, candidate, 100)
+    predictor = start()
+    assert versions(predictor, ["a", "b"]) == ["two", "two"]
+    poisoned = predictor.answer("parrot", "default", ["a", parrot.POISON])
+    assert [a.output["text"] for a in poisoned] == ["a two", parrot.FALLBACK]  # it breaks both
+    wait_until(lambda: figures(place, canary_id).pairs == 3)
+
+
+def test_a_canary_that_cannot_be_loaded_gets_no_traffic_and_an_alert(place: Place, start: Start) -> None:
+    place.model("one")
+    broken = place.model("two", active=False, features=2)
+    share(place, broken, 100)
+    predictor = start()
+    assert versions(predictor, ["a"]) == ["one"]
+    (alert,) = place.alerts()
+    assert alert.subject == broken
+    assert alert.message.endswith("it gets no share of the traffic")
+    # and the next one, while it is there, takes nothing from the one before
+    good = place.model("three", active=False)
+    share(place, good, 100)
+    wait_until(lambda: versions(predictor, ["a"]) == ["three"])
+    share(place, broken, 100)
+    wait_until(lambda: versions(predictor, ["a"]) == ["one"])
+
+
+def test_canary_and_pin_come_and_go_within_two_seconds(place: Place, start: Start) -> None:
+    place.model("one")
+    candidate = place.model("two", active=False)
+    predictor = start()
+    share(place, candidate, 100)
+    wait_until(says(predictor, "two"), timeout=2)
+    with place.database.transaction() as conn:
+        pins.put(conn, pipeline="parrot", surface="default", actor="tests", reason="", job_id=None)
+    wait_until(says(predictor, None), timeout=2)
+    assert ask(predictor).path is AnswerPath.FALLBACK
+    with place.database.transaction() as conn:
+        pins.end(conn, pipeline="parrot", surface="default", actor="tests", reason="")
+        canaries.end(conn, pipeline="parrot", surface="default", actor="tests", why="over")
+    wait_until(says(predictor, "one"), timeout=2)
+
+
+def test_pairs_that_are_not_written_yet_are_written_at_the_stop(place: Place) -> None:
+    place.model("one")
+    canary_id = share(place, place.model("two", active=False), 100)
+    predictor = place.predictor()
+    predictor.start()
+    versions(predictor)
+    predictor.stop()
+    assert figures(place, canary_id).pairs == len(TEXTS)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
