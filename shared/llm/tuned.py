@@ -75,14 +75,15 @@ class TunedModel(Generic[I, O]):
         """Answer each input through the guardrail; without an answer of the model it is the fallback's."""
         return [self.as_answer(found) for found in self._completions.each(self.ask, inputs)]
 
-    def ask(self, value: I, *, job_id: str | None = None) -> Guarded[O]:
-        """Answer one input through the guardrail: two calls at the most."""
+    def ask(self, value: I, *, job_id: str | None = None, timeout_s: float | None = None) -> Guarded[O]:
+        """Answer one input through the guardrail: two calls at the most, which ``timeout_s`` bounds together."""
         return guarded(
             self._completions,
             self._asking.request(self.name, value),
             self._asking.guard(value),
             purpose=self._asking.purpose,
             job_id=job_id or self._job_id,
+            timeout_s=timeout_s,
         )
 
     def as_answer(self, found: Guarded[O]) -> Answer[O]:

@@ -217,7 +217,8 @@ def _by_model(answerer: Answerer, job_id: str, values: Sequence[StageInput]) -> 
 
     completions = completions_of(answerer.provider)
     model = StageModel(answerer.provider_model, completions, job_id=job_id)
-    return [(guarded.output, guarded.path) for guarded in completions.each(model.ask, values)]
+    ask = partial(model.ask, timeout_s=policy().model.answer_seconds)  # a round fits into the queue's limit
+    return [(guarded.output, guarded.path) for guarded in completions.each(ask, values)]
 
 
 def _recorded(run: Run, packs: Sequence[Pack], found: _Candidates, answerers: Mapping[str, Answerer]) -> Done:
