@@ -89,3 +89,11 @@ Surface = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 JsonObject = dict[str, Any]
 Split = Literal["train", "test"]
+Live = Annotated[
+    bool,
+    Field(
+        description="Ask the provider, which may cost money. A dry run sends nothing: files only.",
+        json_schema_extra={"off": "dry-run"},
+    ),
+]
+"""Whether a step that may cost money does."""

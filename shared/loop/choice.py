@@ -21,13 +21,6 @@ EvaluationId = Annotated[str, Field(pattern=r"^eval_[0-9a-f]{32}$")]
 AcceptSunset = Annotated[
     bool, Field(description="Even if the provider ends the model within weeks; the history then says so.")
 ]
-Live = Annotated[
-    bool,
-    Field(
-        description="Ask the provider, which may cost money. A dry run sends nothing: files only.",
-        json_schema_extra={"off": "dry-run"},
-    ),
-]
 # Kept in the history for good. PostgreSQL's text holds no NUL.
 Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 

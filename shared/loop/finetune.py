@@ -10,7 +10,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from shared import ids, models
-from shared.contracts import Contract, JsonObject, Queue, Surface
+from shared.contracts import Contract, JsonObject, Live, Queue, Surface
 from shared.db import provider_sweep
 from shared.db.provider_jobs import ProviderJob
 from shared.errors import InvalidInputError, RefusedError
@@ -21,7 +21,7 @@ from shared.llm.openai_fine_tunes import OpenAIFineTunes
 from shared.llm.policy import llm_policy
 from shared.llm.provider_model import ProviderModel
 from shared.llm.wanted import server_of
-from shared.loop.choice import DatasetId, Live, require_surface
+from shared.loop.choice import DatasetId, require_surface
 from shared.loop.preparing import Asked, prepare
 from shared.loop.train import MODEL_KIND, library_versions
 from shared.pipeline import Done, FineTune, Pipeline, RetryPolicy, Run, Step, Wait

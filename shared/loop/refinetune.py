@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.contracts import Queue
-from shared.loop.choice import Live
+from shared.contracts import Live, Queue
 from shared.loop.finetune import BaseModelName, FinetuneParams, FinetuneResult
 from shared.loop.freeze import FreezeResult
 from shared.loop.retrain import RetrainParams, RetrainResult, after

@@ -55,6 +55,7 @@ class BuildDatasetsParams(Contract):
     industry: tuple[Industry, ...] = Field(
         default=(), description="Only rows of this industry; may be given again. None: all."
     )
+    empty_ok: bool = Field(default=False, description="Say that there are no eligible rows, instead of failing.")
 
 
 class StageDataset(Contract):
@@ -104,7 +105,7 @@ def build_datasets(run: Run, params: BuildDatasetsParams) -> Done:
                 waiting = counts[stage].waiting if stage in counts else 0
                 built.append(_Build(run, which, stage, waiting, rejected).write(conn))
     result = _result(run, params, built)
-    if not result.rows:
+    if not (result.rows or params.empty_ok):
         raise _nothing(result)
     return Done(result=result)
 
@@ -127,7 +128,7 @@ def _result(run: Run, params: BuildDatasetsParams, built: list["_Build"]) -> Bui
         days=params.days,
         stages=tuple(build.told() for build in built),
         rejected=tuple(row for build in built for row in build.named)[:_NAMED],
-        files=publish_files(run.artifacts, files) if rows else ResultFiles(manifest="0" * 64, sizes={}),
+        files=publish_files(run.artifacts, files),
     )
 
 
