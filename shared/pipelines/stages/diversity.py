@@ -218,7 +218,7 @@ def _enough_rows(gate: str, found: Diversity, least: int) -> Verdict:
         sentence += f"; {found.excluded} more have no industry and do not count"
     outcome = Outcome.PASS if enough else Outcome.INSUFFICIENT
     figures = {"rows": found.rows, "least": least, "excluded": found.excluded}
-    return Verdict(gate=gate, outcome=outcome, sentence=f"{sentence}.", figures=figures)
+    return Verdict(gate=gate, outcome=outcome, sentence=f"{sentence}.", figures=figures, short_of_rows=not enough)
 
 
 def _enough_industries(found: Diversity, least: int) -> Verdict:
