@@ -240,6 +240,16 @@ class Comparison:
     active: Scores | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a candidate was tried on besides its own held-out rows: figures under a name of their own, and verdicts."""
+
+    window: str
+    rows: int
+    metrics: JsonObject
+    verdicts: Sequence[Verdict]
+
+
 Report = Callable[[float, str], None]
 
 
@@ -300,6 +310,8 @@ class Pipeline(Generic[I, O]):
     """Import what ``load`` and its models need, before the first promotion arrives: libraries take seconds."""
     score: Callable[[Loaded[I, O], Iterator[Row]], Scores]
     gates: Callable[[Sequence[Comparison]], Sequence[Verdict]]
+    trial: Callable[[Run, str, Loaded[I, O]], Trial] | None = None
+    """What is asked at an evaluation besides, of the surface and the candidate, whatever its own rows show."""
     eligible: Callable[[str, Iterator[Row]], Sequence[Verdict]] | None = None
     """What is asked at a promotion of the surface and all rows of the dataset that the model was trained on."""
     predict_queue: Queue = Queue.INFERENCE

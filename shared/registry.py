@@ -15,9 +15,10 @@ from shared.loop.steps import steps_of
 from shared.pipeline import Pipeline, Step
 from shared.pipelines.gold import PIPELINE as GOLD
 from shared.pipelines.router import PIPELINE as ROUTER
+from shared.pipelines.stages import PIPELINE as STAGES
 from shared.settings import get_settings
 
-_OURS: tuple[Pipeline[Any, Any], ...] = (GOLD, ROUTER)
+_OURS: tuple[Pipeline[Any, Any], ...] = (GOLD, ROUTER, STAGES)
 
 
 @cache

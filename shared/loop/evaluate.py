@@ -23,7 +23,7 @@ from shared.loop.card import model_card
 from shared.loop.choice import DatasetId, ModelId, dataset_of, latest_candidate, model_of, require_surface
 from shared.loop.loading import load_model
 from shared.models import Model
-from shared.pipeline import Comparison, Done, FineTune, Loaded, Pipeline, Row, Run, Scores, Step
+from shared.pipeline import Comparison, Done, FineTune, Loaded, Pipeline, Row, Run, Scores, Step, Trial
 
 _SLICE: Final = timedelta(seconds=12)  # half of what a task of the queue `finetune` may take
 
@@ -90,8 +90,11 @@ def evaluate(pipeline: Pipeline[Any, Any], run: Run, params: EvaluateParams) -> 
     require_surface(pipeline, params.surface)
     subject = _choose(pipeline, run, params)
     comparisons = _compare(pipeline, run, subject)
-    verdicts = tuple(pipeline.gates(comparisons))
+    trial = _tried(pipeline, run, subject)
+    verdicts = (*pipeline.gates(comparisons), *(trial.verdicts if trial else ()))
     metrics: JsonObject = {c.window: _figures(c) for c in comparisons}
+    if trial:
+        metrics[trial.window] = {"rows": trial.rows, "candidate": trial.metrics, "active": None}
     result = EvaluateResult(
         evaluation_id=ids.new_id(ids.EVALUATION),
         model_id=subject.candidate.id,
@@ -175,6 +178,12 @@ def _compare(pipeline: Pipeline[Any, Any], run: Run, subject: _Subject) -> list[
             )
         )
     return comparisons
+
+
+def _tried(pipeline: Pipeline[Any, Any], run: Run, subject: _Subject) -> Trial | None:
+    if pipeline.trial is None:
+        return None
+    return pipeline.trial(run, subject.candidate.surface, load_model(pipeline, run, subject.candidate))
 
 
 def _starts(pipeline: Pipeline[Any, Any], record: DatasetRecord) -> Mapping[str, datetime | None]:

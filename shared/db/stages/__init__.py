@@ -3,6 +3,14 @@
 from shared.db.stages.answering import Answerer, answerers
 from shared.db.stages.exporting import Chosen, estimate, lines
 from shared.db.stages.importing import Merged, StagedRow, drop_import, merge_import, stage_import, staged_rows
+from shared.db.stages.judging import (
+    ApprovedRow,
+    find_model,
+    groups_of,
+    inputs_of_groups,
+    latest_of_groups,
+    whole_groups,
+)
 from shared.db.stages.rows import (
     Decision,
     NewRow,
@@ -16,9 +24,13 @@ from shared.db.stages.rows import (
     rows_of,
     waiting_rows,
 )
+from shared.db.stages.shipping import ShippedRow, fresh, left_out, shipped_rows, waiting_industries
+from shared.db.tuned import TunedModel
 
 __all__ = [
-    "Answerer", "Chosen", "Decision", "Merged", "NewRow", "StageCounts", "StageRow", "StagedRow", "answerers",
-    "approved_ids", "approved_since", "counts", "decide", "drop_import", "estimate", "lines", "merge_import",
-    "put_rows", "rows_of", "stage_import", "staged_rows", "waiting_rows",
+    "Answerer", "ApprovedRow", "Chosen", "Decision", "Merged", "NewRow", "ShippedRow", "StageCounts", "StageRow",
+    "StagedRow", "TunedModel", "answerers", "approved_ids", "approved_since", "counts", "decide", "drop_import",
+    "estimate", "find_model", "fresh", "groups_of", "inputs_of_groups", "latest_of_groups", "left_out", "lines",
+    "merge_import", "put_rows", "rows_of", "shipped_rows", "stage_import", "staged_rows", "waiting_industries",
+    "waiting_rows", "whole_groups",
 ]  # fmt: skip

@@ -1,50 +1,26 @@
 """A smoke test as a page for people: how often which rule was broken, and every failure with input, output and rule.
 
-One file that needs nothing else: no script, no picture, no font from elsewhere. What a model wrote is text here,
-whatever it holds, and the page's own policy (``Content-Security-Policy``) lets nothing run or load besides its one
-style sheet.
+What a model wrote is text here, whatever it holds.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
-from typing import Final
 
 from shared.contracts import JsonObject
+from shared.page import document
 from shared.pipelines.gold.smoke import SmokeCase, SmokeFigures, SmokeReport, object_of
-
-_HEAD: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{digest}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Smoke test of {model}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-"""
-_FOOT: Final = "</main>\n</body>\n</html>\n"
 
 
 def page(report: SmokeReport) -> bytes:
     """Return the page in UTF-8. Equal reports give equal bytes."""
-    style = files(__package__).joinpath("smoke_page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     parts = [
-        _HEAD.format(digest=digest, model=escape(report.model), style=style),
         _title(report),
         _figures((("All", report.all), ("Held out", report.held_out), ("Not labelled", report.unlabelled))),
         _rules(report.broken),
         _failures(report.failures),
-        _FOOT,
     ]
-    return "".join(parts).encode()
+    return document(f"Smoke test of {report.model}", parts)
 
 
 def _title(report: SmokeReport) -> str:

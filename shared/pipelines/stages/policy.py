@@ -71,7 +71,9 @@ class EvalsPolicy(Contract):
     """What a model must reach on held-out rows."""
 
     min_rows: Some
+    max_rows: Some
     min_pipeline_rows: Some
+    max_pipeline_rows: Some
     min_schema_validity: Share
     min_grounding: Share
     max_forbidden_share: Share

@@ -1,0 +1,94 @@
+"""The rules of an answer: the contract, no forbidden term, no personal data, and evidence that the input has."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from shared.contracts import JsonObject
+from shared.errors import InvalidInputError
+from shared.llm.chat import Message
+from shared.llm.structured import Bounds, Fault, MisfitError, read_answer
+from shared.llm.wording import Terms, looks_personal
+from shared.pipelines.stages.contracts import (
+    StageInput,
+    StageOutput,
+    canonical,
+    evidence_of,
+    output_schema,
+    parse_output,
+    stage_of_input,
+    texts_of,
+    ungrounded,
+)
+from shared.pipelines.stages.deterministic import deterministic
+from shared.pipelines.stages.policy import policy
+
+UNGROUNDED: Final = "evidence-mismatch"
+FORBIDDEN: Final = "forbidden-term"
+PERSONAL: Final = "personal-data"
+SHAPE: Final = "shape"
+WORDS: Final = frozenset({FORBIDDEN, PERSONAL})
+"""The rules about words; the others are about the contract, besides ``UNGROUNDED``."""
+_BOUNDS: Final = Bounds(characters=20_000, depth=8, entries=200)
+_MOST_ENTRIES: Final = 120
+
+
+class StageGuard:
+    """The guard of the answers to one input (the protocol ``shared.llm.guardrail.Guard``)."""
+
+    def __init__(self, value: StageInput) -> None:
+        self._value = value
+        self._stage = stage_of_input(value)
+
+    @property
+    def schema(self) -> JsonObject:
+        """The JSON schema of an answer."""
+        return output_schema(self._stage)
+
+    def check(self, text: str) -> StageOutput | tuple[Fault, ...]:
+        """Return the answer, or every rule that it breaks: of its contract first, then of what it says."""
+        try:
+            raw: Any = read_answer(text, self.schema, _BOUNDS)
+            output = parse_output(self._stage, raw)
+        except MisfitError as misfit:
+            return misfit.faults
+        except InvalidInputError as error:
+            return (Fault(rule=SHAPE, message=error.message),)
+        faults = [*_word_faults(output), *self._evidence_faults(output)]
+        return tuple(faults) or output
+
+    def rewrite_messages(self, first_text: str, faults: tuple[Fault, ...]) -> Sequence[Message]:
+        """Return the rejected answer, what was wrong with it, the entries that may be evidence, and the input again.
+
+        A model without a memory of the whole conversation (``local-nearest``) looks at the last message only.
+        """
+        wrong = "\n".join(f"- {fault.message}" for fault in faults)
+        entries = "\n".join(evidence_of(self._value)[:_MOST_ENTRIES])
+        asked = (
+            f"This answer broke rules:\n{wrong}\n\nAnswer again: the same JSON object, with every rule kept. "
+            f"Evidence may only be copied from these entries:\n{entries}\n\n{canonical(self._value)}"
+        )
+        return Message(role="assistant", content=first_text), Message(role="user", content=asked)
+
+    def fallback(self) -> StageOutput:
+        """Return what the stage's rules conclude."""
+        return deterministic(self._value)
+
+    def _evidence_faults(self, output: StageOutput) -> Iterator[Fault]:
+        if wrong := ungrounded(self._value, output):
+            places = ", ".join(map(str, wrong))
+            yield Fault(rule=UNGROUNDED, message=f"the input does not have evidence entry {places}")
+
+
+def _word_faults(output: StageOutput) -> Iterator[Fault]:
+    for path, text in texts_of(output).items():
+        for term in _terms().found(text):
+            yield Fault(rule=FORBIDDEN, message=f"{path} has the forbidden term “{term}”")
+        if looks_personal(text):
+            yield Fault(rule=PERSONAL, message=f"{path} has what looks like an e-mail address or a phone number")
+
+
+@lru_cache(maxsize=1)
+def _terms() -> Terms:
+    forbidden = policy().forbidden
+    return Terms.of(forbidden.terms, forbidden.allowed)
