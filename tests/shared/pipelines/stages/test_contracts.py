@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from shared.contracts import JsonObject
 from shared.errors import InvalidInputError
+from shared.ids import canonical_json
 from shared.llm.engines.schemas import check_schema
 from shared.llm.structured import schema_faults, takes_strict
 from shared.pipelines.stages import contracts
@@ -70,6 +71,7 @@ def test_rows_come_back_as_they_were(stage: Stage, data: st.DataObject) -> None:
     value, output = parse_input(stage, raw_input), parse_output(stage, raw_output)
     assert parse_any_input(json.loads(contracts.canonical(value))) == value
     assert parse_output(stage, json.loads(contracts.canonical(output))) == output
+    assert contracts.canonical(output).encode() == canonical_json(raw_output)
     assert contracts.stage_of_input(value) == stage == contracts.stage_of(raw_input)
     turned = dict(reversed(raw_input.items()))
     assert contracts.row_id(stage, parse_input(stage, turned), output) == contracts.row_id(stage, value, output)
@@ -183,6 +185,29 @@ def test_evidence_is_what_the_input_has(stage: Stage) -> None:
     assert contracts.ungrounded(value, output) == ()
     altered = parse_output(stage, json.loads(json.dumps(raw_output).replace('evidence": ["', 'evidence": ["no.')))
     assert contracts.ungrounded(value, altered)[0] == 1
+
+
+@every_stage
+@quick
+@given(data=st.data())
+def test_only_entries_of_the_input_ground_an_answer(stage: Stage, data: st.DataObject) -> None:
+    raw_input, raw_output = data.draw(rows(stage))
+    value = parse_input(stage, raw_input)
+    known = contracts.evidence_of(value)
+    good, other = (data.draw(st.sampled_from(known)) for _ in range(2))
+    wrong = data.draw(
+        st.sampled_from([
+            f"{good}0", f"{good.partition('=')[0]}.x=1", f"x.{good}", good.replace(".0.", ".00."),
+            good.replace("=", "=="), f"schema_version={raw_input['schema_version']}", "company=1",
+            f"{good.partition('=')[0]}={other}",
+        ])
+    )  # fmt: skip
+    text = json.dumps(raw_output)
+    for place in contracts.cited(parse_output(stage, raw_output))[:1]:
+        for entry in (good, wrong):
+            with_entry = parse_output(stage, json.loads(text.replace(json.dumps(place), json.dumps(entry))))
+            expected = [number for number, each in enumerate(contracts.cited(with_entry), 1) if each not in known]
+            assert list(contracts.ungrounded(value, with_entry)) == expected
 
 
 def test_evidence_is_written_as_json_writes_it() -> None:
