@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 
 from shared.contracts import JsonObject
-from shared.pipelines.stages.contracts import as_json, canonical, synthesis_input
+from shared.pipelines.stages.contracts import as_json, canonical, parse_any_input, synthesis_input
 from shared.pipelines.stages.contracts_inputs import StageInput
 from shared.pipelines.stages.deterministic import deterministic
 from shared.pipelines.stages.packs import Pack
@@ -78,6 +78,11 @@ def rows(numbers: Iterable[int], stages: Iterable[Stage] = STAGES) -> list[JsonO
 def lines(objects: Iterable[JsonObject]) -> bytes:
     """Return a file of JSON lines."""
     return "".join(json.dumps(each) + "\n" for each in objects).encode()
+
+
+def input_of(body: JsonObject) -> StageInput:
+    """Return the input that a request to a model asks about."""
+    return parse_any_input(json.loads(body["messages"][1]["content"]))
 
 
 def answer(value: StageInput) -> str:
