@@ -13,6 +13,7 @@ from shared.contracts import Contract, JsonObject, Live
 from shared.pipeline import Done, Next, StepDone
 from shared.pipelines.stages.checking import DiversityParams, LiveMinRows, MaxHomogeneityShare
 from shared.pipelines.stages.datasets import BuildDatasetsParams
+from shared.pipelines.stages.evals import EvalsParams
 from shared.pipelines.stages.policy import policy
 from shared.pipelines.stages.summary import ShipResult, StageSummary, name_of, ship_result, stage_summary
 from shared.pipelines.stages.versions import NAME, STAGES, Stage
@@ -76,7 +77,7 @@ def _stage(params: ShipParams, stage: Stage, done: Sequence[StepDone]) -> Next |
         return _next("evaluate", stage, model_id=tuned["model_id"], dataset_id=tuned["dataset_id"])
     found = results["evaluate"]
     if "evals" not in results:
-        return _next("evals", stage, model=found["model_id"])
+        return Next(kind=f"{NAME}.evals", params=EvalsParams(stage=stage, model=found["model_id"]))
     if "promote" not in results:
         asked = {name: found[name] for name in ("model_id", "evaluation_id")}
         return _next("promote", stage, **asked, accept_sunset=params.accept_sunset)
