@@ -204,12 +204,10 @@ def _taken(excess: dict[int, int], text: str) -> bool:
 def _dropping(found: Diversity, read: Read, limits: _Limits) -> Way | None:
     """Return the way without new approvals; None where rows of too large industries cannot be spared."""
     cap = _largest_kept(found, limits)
-    if cap is None:
+    dropped = {name: rows - cap for name, rows in found.industries.items() if rows > cap} if cap else {}
+    if not dropped:
         return None
-    dropped = {name: rows - cap for name, rows in found.industries.items() if rows > cap}
     drop = _chosen(found, read(), limits, dropped)
-    if not drop:
-        return None
     gone = frozenset(drop)
 
     def kept() -> Iterator[DiversityRow]:
@@ -223,8 +221,8 @@ def _dropping(found: Diversity, read: Read, limits: _Limits) -> Way | None:
     return Way(name="drop", sentence=sentence, approvals=(), drop=drop, rework=rework)
 
 
-def _largest_kept(found: Diversity, limits: _Limits) -> int | None:
-    """Return the most rows that each industry may keep; None where no such number leaves enough rows."""
+def _largest_kept(found: Diversity, limits: _Limits) -> int:
+    """Return the most rows that each industry may keep; 0 where no such number leaves enough rows."""
     counts = list(found.industries.values())
 
     def kept(most: int) -> int:
@@ -232,7 +230,7 @@ def _largest_kept(found: Diversity, limits: _Limits) -> int | None:
 
     cap = _highest(found.largest_industry, lambda most: not most or most / kept(most) <= limits.industry_share)
     enough = kept(cap) >= limits.rows and len(counts) >= limits.industries
-    return cap if cap and enough else None
+    return cap if enough else 0
 
 
 def _chosen(
