@@ -84,13 +84,19 @@ def _documented(body: type[BaseModel], guard: Guard, returns: type[BaseModel]) -
     """Return the signature that FastAPI reads for the documentation."""
     example: Any = {"example": {"value": example_of(body)}}
     parameter = Annotated[body, Body(openapi_examples=example)]  # type: ignore[valid-type]  # a model at run time
-    optional = all(not field.is_required() for field in body.model_fields.values())
-    default = body() if optional else inspect.Parameter.empty
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Signature(
         [
-            inspect.Parameter("body", keyword, annotation=parameter, default=default),
+            inspect.Parameter("body", keyword, annotation=parameter, default=_default_of(body)),
             inspect.Parameter("who", keyword, annotation=Annotated[Principal, Security(guard)]),
         ],
         return_annotation=returns,
     )
+
+
+def _default_of(body: type[BaseModel]) -> Any:
+    """Return what no body at all means, or that there must be one."""
+    try:
+        return body()
+    except ValidationError:  # a field is required, or one of several
+        return inspect.Parameter.empty

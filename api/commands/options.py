@@ -26,7 +26,7 @@ def options_of(model: type[BaseModel]) -> list[inspect.Parameter]:
     """Return one keyword-only option for each field: ``dataset_id`` becomes ``--dataset-id``.
 
     A field may name its option itself: ``Field(json_schema_extra={"option": "json"})``; a flag may have another name
-    for its opposite, ``{"off": "dry-run"}``.
+    for its opposite, ``{"off": "dry-run"}``, and another option a second name, ``{"also": "model"}``.
     """
     return [_option(name, field) for name, field in model.model_fields.items()]
 
@@ -59,7 +59,7 @@ def _is_marked(field: FieldInfo) -> bool:
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _option_type(field.annotation)
-    flags = _flags(flag_of(name, field), field) if kind is bool else [f"--{flag_of(name, field)}"]
+    flags = _flags(flag_of(name, field), field, on_off=kind is bool)
     if holds_upload(field):
         kind = Path if kind is str else list[Path]
         # whether it is there is looked at where it is sent (``files.py``), which can say what the step wants
@@ -75,9 +75,11 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _flags(flag: str, field: FieldInfo) -> list[str]:
-    off = _extra(field, "off")
-    return [f"--{flag}/--no-{flag}", *([f" /--{off}"] if off else [])]
+def _flags(flag: str, field: FieldInfo, *, on_off: bool) -> list[str]:
+    off, also = _extra(field, "off"), _extra(field, "also")
+    if on_off:
+        return [f"--{flag}/--no-{flag}", *([f" /--{off}"] if off else [])]
+    return [f"--{flag}", *([f"--{also}"] if also else [])]
 
 
 def file_help(field: FieldInfo) -> str:

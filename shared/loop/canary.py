@@ -32,6 +32,7 @@ class CanaryParams(Contract):
         default=None,
         description="The model: its id, version or provider's name. Empty: the canary that runs, or the latest"
         " candidate.",
+        json_schema_extra={"also": "model"},
     )
     percent: int = Field(ge=0, le=100, description="Its share of the inputs; 0 ends the canary.", examples=[10])
     reason: Reason | None = Field(default=None, description="Why; kept in the history for good.")

@@ -41,7 +41,9 @@ class PromoteParams(Contract):
 
     surface: Surface = Field(default="default", description="The part of the pipeline that the model is for.")
     model_id: ModelName | None = Field(
-        default=None, description="The model: its id, version or provider's name. Empty: the latest candidate."
+        default=None,
+        description="The model: its id, version or provider's name. Empty: the latest candidate.",
+        json_schema_extra={"also": "model"},
     )
     evaluation_id: EvaluationId | None = Field(default=None, description="The evaluation. Empty: the model's latest.")
     from_canary: bool = Field(default=False, description="Promote the model that shares the surface's traffic now.")

@@ -5,7 +5,9 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 import pytest
+import typer
 from pydantic import Field
+from typer.testing import CliRunner
 
 from api.commands.errors import CommandError, ExitCode
 from api.commands.options import options_of, parse
@@ -96,3 +98,22 @@ def test_a_wrong_option_is_named_before_anything_is_sent(given: JsonObject, name
         parse(Params, given)
     assert caught.value.exit_code is ExitCode.USAGE
     assert f"{named}:" in caught.value.message
+
+
+class TwoNames(Contract):
+    model_id: str | None = Field(default=None, json_schema_extra={"also": "model"})
+    force: bool = False
+
+
+@pytest.mark.parametrize("flag", ["--model-id", "--model"])
+def test_an_option_may_have_a_second_name(flag: str) -> None:
+    given: JsonObject = {}
+
+    def run(**options: object) -> None:
+        given.update(options)
+
+    run.__signature__ = inspect.Signature(options_of(TwoNames))  # type: ignore[attr-defined]
+    app = typer.Typer()
+    app.command()(run)
+    assert CliRunner().invoke(app, [flag, "v1"]).exit_code == 0
+    assert given == {"model_id": "v1", "force": False}

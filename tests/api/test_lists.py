@@ -94,7 +94,9 @@ def test_switching_a_model_submits_the_step_of_its_pipeline(client: httpx.Client
         for action in ("activate", "deactivate", "rollback")
     }
     assert [a["kind"] for a in answers.values()] == ["router.activate", "router.deactivate", "router.rollback"]
-    assert answers["activate"]["params"] == {"model_id": model_id, "reason": "a trial", "force": False}
+    assert answers["activate"]["params"] == {
+        "model_id": model_id, "reason": "a trial", "force": False, "accept_sunset": False,
+    }  # fmt: skip
     assert answers["rollback"]["params"] == {"model_id": model_id, "reason": "a trial", "surface": "default"}
 
 
