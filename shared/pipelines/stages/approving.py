@@ -68,11 +68,16 @@ class ApproveParams(Contract):
 
     file: Upload | None = Field(default=None, description="The review file with `decision` and `note` filled in.")
     ids: tuple[RowId, ...] = Field(
-        default=(), max_length=_MAX_IDS, description="A row to decide on; may be given again."
+        default=(),
+        max_length=_MAX_IDS,
+        description="A row to decide on; may be given again.",
+        examples=[["ex_0192f0c1c2d37e8f9a0b1c2d3e4f5a6b"]],
     )
     decision: DecisionWord = Field(default="approve", description="What is decided on those rows.")
     note: Note | None = Field(
-        default=None, description="Why. In a file, for decided rows that have no note themselves."
+        default=None,
+        description="Why. In a file, for decided rows that have no note themselves.",
+        examples=["checked against the firm's books"],
     )
 
     @model_validator(mode="after")
