@@ -54,8 +54,7 @@ class StageGuard:
             return misfit.faults
         except InvalidInputError as error:
             return (Fault(rule=SHAPE, message=error.message),)
-        faults = [*_word_faults(output), *self._evidence_faults(output)]
-        return tuple(faults) or output
+        return tuple(broken(self._value, output)) or output
 
     def rewrite_messages(self, first_text: str, faults: tuple[Fault, ...]) -> Sequence[Message]:
         """Return the rejected answer, what was wrong with it, the entries that may be evidence, and the input again.
@@ -74,18 +73,17 @@ class StageGuard:
         """Return what the stage's rules conclude."""
         return deterministic(self._value)
 
-    def _evidence_faults(self, output: StageOutput) -> Iterator[Fault]:
-        if wrong := ungrounded(self._value, output):
-            places = ", ".join(map(str, wrong))
-            yield Fault(rule=UNGROUNDED, message=f"the input does not have evidence entry {places}")
 
-
-def _word_faults(output: StageOutput) -> Iterator[Fault]:
+def broken(value: StageInput, output: StageOutput) -> Iterator[Fault]:
+    """Yield every rule that an output of the contract breaks, whoever wrote it: of words first, then of evidence."""
     for path, text in texts_of(output).items():
         for term in _terms().found(text):
             yield Fault(rule=FORBIDDEN, message=f"{path} has the forbidden term “{term}”")
         if looks_personal(text):
             yield Fault(rule=PERSONAL, message=f"{path} has what looks like an e-mail address or a phone number")
+    if wrong := ungrounded(value, output):
+        places = ", ".join(map(str, wrong))
+        yield Fault(rule=UNGROUNDED, message=f"the input does not have evidence entry {places}")
 
 
 @lru_cache(maxsize=1)

@@ -6,14 +6,13 @@ Every refusal has a reason that can be counted (``error.details["reason"]``) and
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
 
 from shared.errors import InvalidInputError
 from shared.ids import content_id
-from shared.llm.wording import Terms, looks_personal
+from shared.llm.wording import looks_personal
 from shared.pipelines.stages.contracts import (
     BusinessKey,
     Industry,
@@ -22,22 +21,17 @@ from shared.pipelines.stages.contracts import (
     parse_output,
     row_id,
     stage_of,
-    texts_of,
-    ungrounded,
 )
 from shared.pipelines.stages.contracts_inputs import StageInput
 from shared.pipelines.stages.contracts_outputs import StageOutput
-from shared.pipelines.stages.policy import policy
+from shared.pipelines.stages.guard import PERSONAL, broken
 from shared.pipelines.stages.versions import Stage
 
 FIELDS: Final = "fields"
 UNREADABLE: Final = "unreadable"
 ID: Final = "id"
-EVIDENCE: Final = "evidence"
-TERM: Final = "forbidden-term"
-PERSONAL: Final = "personal-data"
 NOTE: Final = "note"
-"""Why a row is refused, besides the contracts' own ``schema-version`` and ``shape``."""
+"""Why a row is refused, besides the contracts' own ``schema-version`` and ``shape``, and the guard's rules."""
 
 Note = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=500)]
 """Why a person decided so. It stays with the row: no export, log or result has it."""
@@ -99,14 +93,8 @@ def read_row(fields: Mapping[str, Any]) -> FileRow:
 def check_content(stage: Stage, raw_input: Any, raw_output: Any) -> tuple[StageInput, StageOutput]:
     """Read input and output, and check what the output says. Raises InvalidInputError with a reason."""
     value, output = parse_input(stage, raw_input), parse_output(stage, raw_output)
-    if places := ungrounded(value, output):
-        listed = ", ".join(map(str, places[:5]))
-        raise _refused(EVIDENCE, f"the input does not have evidence entry {listed} of its output")
-    for path, text in texts_of(output).items():
-        if terms := _terms().found(text):
-            raise _refused(TERM, f"output.{path} has the forbidden term “{terms[0]}”")
-        if looks_personal(text):
-            raise _refused(PERSONAL, f"output.{path} has what looks like an e-mail address or a phone number")
+    for fault in broken(value, output):
+        raise _refused(fault.rule, fault.message)
     return value, output
 
 
@@ -130,12 +118,6 @@ def business_of(value: StageInput) -> str:
 def reason_of(error: InvalidInputError) -> str:
     """Return the reason for which a row was refused."""
     return str(error.details["reason"])
-
-
-@lru_cache(maxsize=1)
-def _terms() -> Terms:
-    forbidden = policy().forbidden
-    return Terms.of(forbidden.terms, forbidden.allowed)
 
 
 def _read(adapter: TypeAdapter[Any], raw: Any, name: str) -> Any:

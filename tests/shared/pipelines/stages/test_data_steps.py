@@ -84,7 +84,7 @@ BAD: tuple[tuple[JsonObject, str], ...] = (
     (row(1, "blue_ocean") | {"at": "yesterday"}, "fields"),
     (row(1, "blue_ocean") | {"Wilhelmina": 1}, "fields"),
     (row(1, "blue_ocean") | {"id": "ex_" + "0" * 32}, "id"),
-    (row(3, "blue_ocean") | {"input": row(4, "blue_ocean")["input"]}, "evidence"),
+    (row(3, "blue_ocean") | {"input": row(4, "blue_ocean")["input"]}, "evidence-mismatch"),
     (saying(row(1, "blue_ocean"), tagline="The fastest dashboard in town."), "forbidden-term"),
     (saying(row(1, "blue_ocean"), trial=f"Ask {PERSON}."), "personal-data"),
     (row(1, "blue_ocean") | {"note": f"{PERSON} says so"}, "personal-data"),

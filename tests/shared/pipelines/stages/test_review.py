@@ -116,8 +116,8 @@ def test_what_an_edit_may_not_be(office: Office, waiting: list[JsonObject]) -> N
     for change, message in (
         (edited(line) | {"decision": ""}, "its output was changed and it has no decision: write approve"),
         (edited(line) | {"decision": "reject"}, "its output was changed and it is rejected: approve it"),
-        (edited(line, "Look at the dashboard."), "output.summary has the forbidden term “dashboard”"),
-        (edited(line, f"Ask {PERSON}."), "output.summary has what looks like an e-mail address or a phone number"),
+        (edited(line, "Look at the dashboard."), "summary has the forbidden term “dashboard”"),
+        (edited(line, f"Ask {PERSON}."), "summary has what looks like an e-mail address or a phone number"),
         (decided(line, output=line["output"] | {"moves": moves}), "the input does not have evidence entry 1"),
         (edited(line) | {"note": f"{PERSON}"}, "the note has what looks like"),
     ):
