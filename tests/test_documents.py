@@ -24,6 +24,12 @@ from tests.support.waiting import wait_until
 NAMES = [path.relative_to(ROOT).as_posix() for path in WRITTEN]
 Worker = Callable[..., ChildProcess]
 
+# The pages that are run, and the workers that their commands need.
+_WORKERS = {
+    "README.md": ("db", "inference", "gpu", "finetune", "sweeps", "beat"),
+    "docs/api.md": ("db", "inference"),
+}
+
 
 @pytest.mark.parametrize("document", WRITTEN, ids=NAMES)
 def test_links_lead_somewhere(document: Path) -> None:
@@ -63,13 +69,16 @@ def test_requests_exist(document: Path, settings: Settings) -> None:
 
 @pytest.fixture
 def shell(
-    api_server: Callable[..., ApiServer], worker: Worker, environment: dict[str, str], tmp_path: Path
+    request: pytest.FixtureRequest,
+    api_server: Callable[..., ApiServer],
+    worker: Worker,
+    environment: dict[str, str],
+    tmp_path: Path,
 ) -> "Callable[[str], None]":
     """Run a block of shell as a reader would, with the ids that its variables stand for."""
     server = api_server()
-    for queue in ("db", "inference", "gpu", "sweeps", "beat"):
-        worker(queue, SWEEP_SECONDS="1")
-    worker("finetune", TUNEYARD_URL=server.url, TUNEYARD_KEY=server.key)
+    for queue in _WORKERS[request.getfixturevalue("name")]:
+        worker(queue, SWEEP_SECONDS="1", TUNEYARD_URL=server.url, TUNEYARD_KEY=server.key)
     folder = tmp_path / "reader"
     folder.mkdir()
     env = environment | {
@@ -118,7 +127,7 @@ def _with_ids(env: dict[str, str], client: httpx.Client, block: str) -> dict[str
 
 @pytest.mark.timeout(300)  # two retrainings, on however busy a machine
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("name", ["README.md", "docs/api.md"])
+@pytest.mark.parametrize("name", _WORKERS)
 def test_every_block_of_the_page_runs(name: str, shell: Callable[[str], None]) -> None:
     for block in shell_blocks(ROOT / name):
         shell(block)
