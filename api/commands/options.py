@@ -94,7 +94,9 @@ def _option_type(annotation: Any) -> Any:
     if bare in _PLAIN or get_origin(bare) is Literal:
         return bare
     if get_origin(bare) in (list, tuple, set, frozenset):
-        return list[_option_type(get_args(bare)[0])]  # type: ignore[misc]  # built at run time
+        inner = _option_type(get_args(bare)[0])
+        # typer knows no list of literals; what is given is checked against the model all the same
+        return list[str] if get_origin(inner) is Literal else list[inner]  # type: ignore[valid-type]
     if isinstance(bare, type) and issubclass(bare, Enum | Path):
         return bare
     return str
