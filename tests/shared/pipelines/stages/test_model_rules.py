@@ -200,7 +200,7 @@ def test_each_row_scores_how_far_the_first_answer_agrees() -> None:
     assert (found.metrics["agreement"], found.metrics["schema_validity"]) == (0.5, 0.5)
 
 
-def _outcomes(rows: int = 20, **metrics: Any) -> dict[str, Outcome]:
+def _outcomes(rows: int = 20, /, **metrics: Any) -> dict[str, Outcome]:
     scores = Scores(per_row=[0.9] * rows, metrics={**CASE.scores(20, 20).metrics, "agreement": 0.9, **metrics})
     verdicts = PIPELINE.gates([Comparison(window="all", candidate=scores, active=None)])
     return {verdict.gate: verdict.outcome for verdict in verdicts}
@@ -226,9 +226,9 @@ def test_each_figure_passes_at_its_bound_and_fails_beyond_it(name: str, limit: f
 
 
 def test_zero_evaluated_rows_fail_and_few_are_too_little_evidence() -> None:
-    assert _outcomes(rows=0)["eval_rows"] is Outcome.FAIL
-    assert _outcomes(rows=policy().evals.min_rows - 1)["eval_rows"] is Outcome.INSUFFICIENT
-    assert _outcomes(rows=policy().evals.min_rows)["eval_rows"] is Outcome.PASS
+    assert _outcomes(0)["eval_rows"] is Outcome.FAIL
+    assert _outcomes(policy().evals.min_rows - 1)["eval_rows"] is Outcome.INSUFFICIENT
+    assert _outcomes(policy().evals.min_rows)["eval_rows"] is Outcome.PASS
     assert _outcomes(grounding=None)["grounding"] is Outcome.INSUFFICIENT
     assert _outcomes(p95_seconds=None)["p95_seconds"] is Outcome.PASS  # nobody measured: the cache is no evidence
 
