@@ -57,6 +57,12 @@ ENTRIES = (
         why="New feedback becomes a new candidate, which is promoted only if it is no worse.",
     ),
     Entry(
+        name="stages-ship",
+        step="stages.ship-due",
+        every=timedelta(days=7),
+        why="Stages with enough newly approved rows are shipped: a dry run, unless their policy says live.",
+    ),
+    Entry(
         name="llm-sunset",
         step="llm.sunset",
         every=timedelta(days=1),

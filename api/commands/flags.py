@@ -17,5 +17,10 @@ Pipeline = Annotated[str | None, typer.Option(help="Only of this pipeline.")]
 Surface = Annotated[str | None, typer.Option(help="Only of this surface.")]
 Folder = Annotated[
     Path | None,
-    typer.Option(file_okay=False, help="Where to write the files that the step makes; by default where it means them."),
+    typer.Option(
+        "--folder",
+        "--out",
+        file_okay=False,
+        help="Where to write the files that the step makes; by default where it means them.",
+    ),
 ]

@@ -101,12 +101,7 @@ def finetune(pipeline: Pipeline[Any, Any], run: Run, params: FinetuneParams) -> 
     require_surface(pipeline, params.surface)
     if not params.live:
         return _dry_run(pipeline, recipe, run, params)
-    provider = provider_of(get_settings())
-    if not provider.api_key and provider.base_url == OPENAI_URL:
-        raise InvalidInputError(
-            "OpenAI needs a key for a live fine-tune",
-            advice="set OPENAI_API_KEY, or OPENAI_BASE_URL to another server, or stay with the dry run (no --live)",
-        )
+    provider = _live_provider()
     policy = llm_policy().life_cycle
     remote = OpenAIFineTunes(provider, timeout=policy.request_timeout, upload_timeout=policy.upload_timeout)
     cycle = Lifecycle(run, remote, server_of(provider), policy)
@@ -137,6 +132,19 @@ def _dry_run(pipeline: Pipeline[Any, Any], recipe: FineTune, run: Run, params: F
         files=wanted.files,
     )
     return Done(result=result)
+
+
+def _live_provider() -> Provider:
+    """Return the provider to ask. Raises InvalidInputError when there is none, or OpenAI's key is missing."""
+    stay = "or stay with the dry run (no --live)"
+    try:
+        provider = provider_of(get_settings())
+    except InvalidInputError as error:
+        raise InvalidInputError(error.message, advice=f"{error.advice}, {stay}") from None
+    if not provider.api_key and provider.base_url == OPENAI_URL:
+        advice = f"set OPENAI_API_KEY, or OPENAI_BASE_URL to another server, {stay}"
+        raise InvalidInputError("OpenAI needs a key for a live fine-tune", advice=advice)
+    return provider
 
 
 def _provider_or_ours() -> Provider:

@@ -127,6 +127,9 @@ class _Rows:
 
     def trainable(self) -> tuple[Verdict, ...]:
         """Say whether the rows could be frozen: enough of them, and some on either side of the split."""
-        least = policy().min_samples[self._stage]
+        rules = policy()
+        least = rules.min_samples[self._stage]
         held_out = minimum_rows(HELD_OUT, self._held_out, 1, what="approved rows of businesses that are held out")
+        if least <= rules.training_diversity.min_total_rows:  # which is asked for already
+            return (held_out,)
         return minimum_rows(MIN_SAMPLES, self._rows, least, what="approved rows"), held_out

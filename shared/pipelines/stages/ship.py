@@ -75,6 +75,12 @@ def _stage(params: ShipParams, stage: Stage, done: Sequence[StepDone]) -> Next |
         return _ended(params, "dry-run", tuned["sentence"], done)
     if "evaluate" not in results:
         return _next("evaluate", stage, model_id=tuned["model_id"], dataset_id=tuned["dataset_id"])
+    return _after_evaluation(params, stage, done, results)
+
+
+def _after_evaluation(
+    params: ShipParams, stage: Stage, done: Sequence[StepDone], results: dict[str, JsonObject]
+) -> Next | Done:
     found = results["evaluate"]
     if "evals" not in results:
         return Next(kind=f"{NAME}.evals", params=EvalsParams(stage=stage, model=found["model_id"]))
@@ -82,8 +88,15 @@ def _stage(params: ShipParams, stage: Stage, done: Sequence[StepDone]) -> Next |
         asked = {name: found[name] for name in ("model_id", "evaluation_id")}
         return _next("promote", stage, **asked, accept_sunset=params.accept_sunset)
     promoted = results["promote"]
-    ended: Literal["promoted", "blocked"] = "promoted" if promoted["promoted"] else "blocked"
-    return _ended(params, ended, promoted["sentence"], done, promoted["verdicts"] or found["verdicts"])
+    verdicts = promoted["verdicts"] or found["verdicts"]
+    if promoted["promoted"]:
+        return _ended(params, "promoted", promoted["sentence"], done, verdicts)
+    look = f"{promoted['sentence']} {promoted['advice']}. The evals are in {_report_of(results['evals'])}."
+    return _ended(params, "blocked", look, done, verdicts)
+
+
+def _report_of(evals: JsonObject) -> str:
+    return next((name for name in evals["files"]["sizes"] if name.endswith(".json")), "the step's files")
 
 
 def _before_training(

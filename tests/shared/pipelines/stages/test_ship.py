@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from beat_schedule import ENTRIES
 from shared import jobs
 from shared.contracts import JobState, JsonObject
 from shared.db.pool import get_database
@@ -18,6 +20,7 @@ from shared.pipelines.stages.versions import STAGES
 from shared.settings import Settings
 from tests.shared.pipelines.stages.shipyard import STAGE, Shipyard, as_the_expert, samples
 from tests.support.fault_provider import Fault, FaultProvider
+from workers import sweeps
 from workers.unit import run_job
 
 ROOT = Path(__file__).parents[4]
@@ -185,6 +188,15 @@ def test_each_week_ships_what_has_enough_new_rows(yard: Shipyard, provider: Faul
     assert job.result["sentence"].startswith("no stage to be shipped")
     yard.approve(samples(60 + least)[60:])
     assert yard.run("due")["due"] == [STAGE]
+
+
+def test_the_weekly_entry_fires_it(yard: Shipyard) -> None:
+    (entry,) = [entry for entry in ENTRIES if entry.step == "stages.ship-due"]
+    assert entry.every == timedelta(days=7)
+    sweeps.fire(entry.name)  # first seen: waits one period
+    yard.change("UPDATE schedule_slots SET at = at - %s", entry.every)
+    sweeps.fire(entry.name)
+    assert yard.rows("SELECT kind, actor FROM jobs") == [("stages.ship-due", f"schedule:{entry.name}")]
 
 
 # --- killed anywhere ------------------------------------------------------------------------------------------------
