@@ -39,15 +39,10 @@ _ENDS: Final[dict[str, str]] = {
 
 
 class FinetuneParams(Contract):
-    """What to fine-tune on what (a dataset or a file, not both), and whether it may cost money."""
+    """What to fine-tune on what, and whether it may cost money."""
 
     surface: Surface = Field(default="default", description="The part of the pipeline to train.")
     dataset_id: DatasetId | None = Field(default=None, description="The dataset. Empty: the surface's latest.")
-    dataset: Upload | None = Field(
-        default=None,
-        description="A file of rows, as `build-datasets` writes them (with --out; look at its path and for the file of"
-        " the right surface). Its approved rows are frozen and trained on.",
-    )
     base_model: BaseModelName | None = Field(
         default=None, description="The base model. Empty: the pipeline's own, or `local-nearest` for our own trainer."
     )
@@ -56,6 +51,16 @@ class FinetuneParams(Contract):
         default=None, pattern=_SUFFIX, description="What the model's name ends with. Empty: the pipeline's own."
     )
     seed: int | None = Field(default=None, ge=0, lt=2**31, description="Training's seed. Empty: the pipeline's own.")
+
+
+class FileFinetuneParams(FinetuneParams):
+    """What to fine-tune on what (a dataset or a file of rows, not both), and whether it may cost money."""
+
+    dataset: Upload | None = Field(
+        default=None,
+        description="A file of rows, as `build-datasets` writes them (with --out; look at its path and for the file of"
+        " the right surface). Its approved rows are frozen and trained on.",
+    )
 
 
 class FinetuneResult(Contract):
@@ -82,11 +87,15 @@ def finetune_step(pipeline: Pipeline[Any, Any]) -> Step[FinetuneParams]:
         name="finetune",
         summary="Fine-tune a candidate with the provider; without --live only show what would be asked.",
         queue=Queue.FINETUNE,
-        params=FinetuneParams,
+        params=FileFinetuneParams if _reads_files(pipeline) else FinetuneParams,
         run=lambda run, params: finetune(pipeline, run, params),
         unique_key=lambda params: f"{pipeline.name}.finetune:{params.surface}",
         retry=_RETRY,
     )
+
+
+def _reads_files(pipeline: Pipeline[Any, Any]) -> bool:
+    return isinstance(pipeline.train, FineTune) and pipeline.train.rules is not None
 
 
 def finetune(pipeline: Pipeline[Any, Any], run: Run, params: FinetuneParams) -> Done | Wait:
@@ -113,7 +122,8 @@ def finetune(pipeline: Pipeline[Any, Any], run: Run, params: FinetuneParams) -> 
 def _asked(params: FinetuneParams, provider: Provider) -> Asked:
     return Asked(
         surface=params.surface, dataset_id=params.dataset_id, base_model=params.base_model, suffix=params.suffix,
-        seed=params.seed, provider=provider, file=params.dataset,
+        seed=params.seed, provider=provider,
+        file=params.dataset if isinstance(params, FileFinetuneParams) else None,
     )  # fmt: skip
 
 
