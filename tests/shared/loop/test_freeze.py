@@ -18,9 +18,10 @@ from psycopg import Connection
 from shared import jobs
 from shared.datasets import Dataset, open_dataset
 from shared.db import attempts, datasets, examples
+from shared.db.examples import Which
 from shared.db.pool import Database
 from shared.errors import CorruptError, InvalidInputError, JobCancelled, NotFoundError, RefusedError
-from shared.loop.freeze import FreezeParams, FreezeResult, freeze
+from shared.loop.freeze import FreezeParams, FreezeResult, freeze, freeze_examples
 from shared.pipeline import SplitPolicy
 from shared.registry import get_step
 from shared.splits import split_of
@@ -113,6 +114,21 @@ def test_the_same_rows_and_seed_give_the_same_dataset_in_any_order_and_zone(data
         with database.transaction() as conn:
             conn.execute("ALTER ROLE CURRENT_USER RESET timezone")
     assert again == first.model_copy(update={"created": False})
+
+
+def test_only_the_last_days_or_only_named_examples(database: Database, run: Attempt) -> None:
+    now = datetime.now(UTC)
+    with database.transaction() as conn:
+        _store(conn, [(f"ex_{n}", f"group {n}", "query", now - timedelta(days=n, hours=1)) for n in range(120)])
+    result = _freeze(database, run, days=90)
+    assert {row.id for row in _open(run, result).rows()} == {f"ex_{n}" for n in range(90)}
+    wanted = {f"ex_{n}" for n in range(0, 120, 2)}
+    named, _ = freeze_examples(PIPELINE, run, "default", 42, Which(ids={*wanted, "ex_unknown'"}))
+    assert {row.id for row in _open(run, named).rows()} == wanted
+    with database.reading() as conn:
+        assert examples.known(conn, PIPELINE.source, "default", ["ex_1", "ex_unknown"]) == {"ex_1"}
+    with pytest.raises(RefusedError):
+        freeze_examples(PIPELINE, run, "default", 42, Which(ids=()))
 
 
 def test_another_seed_gives_another_dataset_of_the_same_rows(database: Database, run: Attempt) -> None:
