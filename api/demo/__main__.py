@@ -17,6 +17,8 @@ from api.demo.local_stack import local_stack
 from api.demo.router import RouterWalk
 from api.demo.router_report import router_table
 from api.demo.samples import make_samples
+from api.demo.stages import StagesWalk
+from api.demo.stages_report import stages_table
 
 
 class Steps:
@@ -48,9 +50,10 @@ def run(steps: Steps) -> list[Table]:
         api = at_the_end.enter_context(Api(place))
         router = RouterWalk(api, output.out(), steps.step).whole_loop(make_samples())
         gold = GoldWalk(api, output.out(), steps.step).whole_loop()
+        stages = StagesWalk(api, output.out(), steps.step).whole_loop()
         with steps.step("Stop the stack"):
             at_the_end.close()
-    return [router_table(router), gold_table(gold)]
+    return [router_table(router), gold_table(gold), stages_table(stages)]
 
 
 def main() -> int:
