@@ -20,6 +20,8 @@ LOCAL: Final = "local"
 OPENAI_URL: Final = "https://api.openai.com/v1"
 LOCAL_BASE_MODEL: Final = "local-nearest"
 OUR_PATH: Final = "/openai/v1"
+_OUR_KEYS: Final = "ty_"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,8 @@ class Provider:
 def provider_of(settings: Settings) -> Provider:
     """Return the provider that the settings mean.
 
-    An address of one's own comes first, then OpenAI if there is a key for it, then our own API.
+    An address of one's own comes first, then OpenAI if there is a key for it, then our own API, which never sees a key
+    of somebody else's: who moves over from OpenAI often has one set still.
     Raises InvalidInputError when none of them can be reached for want of an address.
     """
     url, key = settings.openai_base_url.rstrip("/"), settings.openai_api_key.get_secret_value()
@@ -55,8 +58,8 @@ def provider_of(settings: Settings) -> Provider:
             advice="set OPENAI_API_KEY, or OPENAI_BASE_URL, or (for our own trainer) TUNEYARD_URL and TUNEYARD_KEY",
         )
     if url == own or urlsplit(url).path.rstrip("/") == OUR_PATH:
-        key = key or settings.tuneyard_key.get_secret_value()
-        return Provider(name=LOCAL, base_url=url, api_key=key)
+        ours = key if key.startswith(_OUR_KEYS) else settings.tuneyard_key.get_secret_value()
+        return Provider(name=LOCAL, base_url=url, api_key=ours)
     return Provider(
         name=OPENAI if url == OPENAI_URL else urlsplit(url).hostname or url,
         base_url=url,
@@ -64,6 +67,16 @@ def provider_of(settings: Settings) -> Provider:
         organization=settings.openai_org_id or None,
         project=settings.openai_project_id or None,
     )
+
+
+def is_this_machines(settings: Settings) -> bool:
+    """Whether the address that is set is a stack's own API on this machine, with no key of ours for another stack.
+
+    ``tuneyard env`` exports it, and the next start of the stack may be on another port.
+    """
+    url = urlsplit(settings.openai_base_url)
+    ours = url.path.rstrip("/") == OUR_PATH and url.hostname in _LOOPBACK
+    return ours and not settings.openai_api_key.get_secret_value().startswith(_OUR_KEYS)
 
 
 def client_of(provider: Provider, *, timeout_s: float = 20.0, http_client: "httpx2.Client | None" = None) -> "OpenAI":

@@ -44,6 +44,7 @@ _FORBIDDEN: Final = 403
 _UNCLEAR: Final = frozenset({408, 409})  # after a create: neither says that nothing was accepted
 _SERVER_ERROR: Final = 500
 _UNKEYED: Final = 401
+_NO_MODEL: Final = "model_not_found"
 
 
 class OpenAIFineTunes:
@@ -157,8 +158,13 @@ def _refusal(error: "APIStatusError", what: str, *, trains: bool, creates: bool)
         return Ambiguous(said) if creates else Unreachable(said, advice="it is asked again by itself")
     if status == _FORBIDDEN and trains:
         return Closed(f"{said}: this account may not train there", advice=WAYS_ON)
-    advice = "check OPENAI_API_KEY (TUNEYARD_KEY for our own trainer)" if status in (_UNKEYED, _FORBIDDEN) else ""
-    return Rejected(said, status=status, advice=advice or "see what the server's log or page says about the request")
+    if status in {_UNKEYED, _FORBIDDEN}:
+        advice = "check OPENAI_API_KEY (TUNEYARD_KEY for our own trainer)"
+    elif creates and error.code == _NO_MODEL:
+        advice = "it does not train this base model: name another with --base-model (our own trainer: local-nearest)"
+    else:
+        advice = "see what the server's log or page says about the request"
+    return Rejected(said, status=status, advice=advice)
 
 
 def _plain(code: Any) -> bool:

@@ -137,7 +137,10 @@ def _one(run: Run, remote: FineTunes, ledger: Ledger, job_id: str) -> tuple[Ledg
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
     if not ledger.runs and not found:
-        raise NotFoundError(f"neither the provider nor we know {job_id}")
+        raise NotFoundError(
+            f"neither the provider nor we know {job_id}",
+            advice="tuneyard llm doctor --list names all that both know; is it of another account or server?",
+        )
     if not ledger.runs:  # it may be the second job of a run that has another one
         named = next(iter(found.values())).run_id
         with run.reading() as conn:

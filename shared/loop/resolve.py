@@ -78,6 +78,11 @@ def resolve(run: Run, params: ResolveParams) -> Done:
     provider = provider_of(get_settings())
     with run.reading() as conn:
         doubted = provider_jobs.get(conn, params.run_id)
+    if doubted.state == "succeeded":
+        raise ConflictError(
+            f"{doubted.id} has succeeded: there is nothing to decide",
+            advice=f"its model is {doubted.fine_tuned_model}; asking for the same fine-tune again takes it, unpaid",
+        )
     if doubted.server != server_of(provider):
         raise ConflictError(
             f"{doubted.id} is at {doubted.server}, which is not the present provider",

@@ -8,7 +8,7 @@ from shared.contracts import Queue, Scope
 from shared.db import keys as key_rows
 from shared.db.pool import Database
 from shared.keys import create_key, ensure, hash_of
-from shared.llm.connection import OPENAI_URL, OUR_PATH
+from shared.llm.connection import OPENAI_URL, OUR_PATH, is_this_machines
 from shared.settings import Settings
 from shared.stack import parts
 from shared.stack.home import Home, Secrets
@@ -96,6 +96,8 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
 
 def _provider_url(settings: Settings, url: str) -> str:
     """Return where fine-tunes are made: where the settings say, or else by the stack itself."""
+    if is_this_machines(settings):
+        return url + OUR_PATH
     if settings.openai_base_url:
         return settings.openai_base_url
     return OPENAI_URL if settings.openai_api_key.get_secret_value() else url + OUR_PATH

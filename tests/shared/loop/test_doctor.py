@@ -62,6 +62,12 @@ def awake(llm: School, run: ProviderJob) -> bool:
 # --- the doctor -----------------------------------------------------------------------------------------------------
 
 
+def test_a_job_that_nobody_knows_is_answered_by_where_to_look(llm: School, provider: FaultProvider) -> None:
+    refused = llm.refusal("doctor", job_id="ftjob-nobody")
+    assert refused["code"] == "not-found"
+    assert "--list" in refused["advice"]
+
+
 def test_a_healthy_provider(llm: School, provider: FaultProvider) -> None:
     run = begin(llm, provider, "preflight")
     provider.add_jobs(3, metadata=lambda _: {})
@@ -163,6 +169,10 @@ def test_a_job_that_has_ended_is_adopted_with_its_model(llm: School, provider: F
     provider.advance(job_id, "succeeded")
     assert llm.run("resolve", run_id=run.id, action="adopt", provider_job_id=job_id)["state"] == "succeeded"
     assert now(llm, run).fine_tuned_model == provider.job(job_id).record["fine_tuned_model"]
+    for decision in ({"action": "retry"}, {"action": "adopt", "provider_job_id": job_id}):
+        refused = llm.refusal("resolve", run_id=run.id, **decision)
+        assert "nothing to decide" in refused["message"]
+        assert str(now(llm, run).fine_tuned_model) in refused["advice"]
 
 
 def test_only_a_job_of_this_run_is_adopted(llm: School, provider: FaultProvider) -> None:

@@ -117,6 +117,19 @@ def test_a_provider_of_the_environment_is_used_instead_of_our_own_trainer(home: 
     assert elsewhere.exports["OPENAI_BASE_URL"] == "http://gpu.example/v1"
 
 
+@pytest.mark.parametrize("key", ["", "sk-left-over"])
+def test_an_address_of_our_own_that_an_earlier_start_exported_is_not_stale(home: Home, key: str) -> None:
+    plan = plan_of(home, openai_base_url="http://127.0.0.1:1/openai/v1/", openai_api_key=key)
+    assert plan.exports["OPENAI_BASE_URL"] == f"{plan.url}/openai/v1"
+
+
+@pytest.mark.parametrize(
+    ("address", "key"), [("http://127.0.0.1:1/openai/v1", "ty_other"), ("http://other.example/openai/v1", "")]
+)
+def test_another_tuneyard_may_be_the_trainer(home: Home, address: str, key: str) -> None:
+    assert plan_of(home, openai_base_url=address, openai_api_key=key).exports["OPENAI_BASE_URL"] == address
+
+
 def test_secrets_of_an_older_version_get_what_is_new_and_keep_the_rest(home: Home) -> None:
     before = home.secrets().model_dump()
     without = {name: value for name, value in before.items() if name != "trainer_key"}
