@@ -4,6 +4,7 @@ Modules of commands are imported when they are asked for, so that every command 
 """
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module, metadata
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from api.commands import switches
 from api.commands.errors import CommandError, ExitCode
 
 # command → (the module that has it, its panel on the help page). A module's `app` is a group of commands.
@@ -56,6 +58,19 @@ class Commands(TyperGroup):
             return None
         command.name, command.rich_help_panel = cmd_name, panel
         return command
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, flags with a word among them (``--live=false``)."""
+
+        def find(args: Sequence[str]) -> Any:
+            command: Any = self
+            for name in (arg for arg in args if not arg.startswith("-")):
+                command = command.get_command(ctx, name)
+                if not isinstance(command, TyperGroup):
+                    break
+            return command
+
+        return super().parse_args(ctx, switches.plain(find, args, _hyphenated))
 
 
 def _pipelines() -> list[str]:
