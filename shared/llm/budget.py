@@ -55,6 +55,7 @@ def reserve(conn: Connection, reference: str, cost: Cost, budget: Budget | None 
         raise _exceeded(
             f"this fine-tune would cost {_usd(cost.usd)}, and one may cost {_usd(limits.job_usd)}",
             setting="LLM_JOB_BUDGET_USD",
+            instead="train on fewer rows or a cheaper base model",
             asked=cost.usd,
             limit=limits.job_usd,
         )
@@ -110,6 +111,7 @@ def _month_exceeded(month: Month, limits: Budget, asked: float) -> RefusedError:
         f"{month.month:%B %Y} has cost {_usd(month.spent)} so far, this would add {_usd(asked)}, and a month may cost"
         f" {_usd(limits.month_usd)}",
         setting="LLM_MONTHLY_BUDGET_USD",
+        instead="wait for the next month",
         asked=asked,
         limit=limits.month_usd,
         month=f"{month.month:%Y-%m}",
@@ -117,11 +119,11 @@ def _month_exceeded(month: Month, limits: Budget, asked: float) -> RefusedError:
     )
 
 
-def _exceeded(message: str, *, setting: str, **figures: float | str) -> RefusedError:
+def _exceeded(message: str, *, setting: str, instead: str, **figures: float | str) -> RefusedError:
     return RefusedError(
         message,
         code=EXCEEDED,
-        advice=f"raise {setting}, wait for the next month, or train with our own trainer, which is free",
+        advice=f"raise {setting}, {instead}, or train with our own trainer, which is free",
         setting=setting,
         **figures,
     )

@@ -58,6 +58,7 @@ def test_a_job_over_its_budget_is_refused(database: Database) -> None:
     assert error["code"] == "budget-exceeded"
     assert error["message"] == "this fine-tune would cost $5.01, and one may cost $5.00"
     assert error["details"]["setting"] in error["advice"]
+    assert "next month" not in error["advice"]  # it would cost as much then
     assert not refused.value.retryable
 
 
