@@ -155,6 +155,7 @@ def _evidence(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams, fou
         evaluated_on=found.evaluated_on,
         canary=found.canary,
         reason=params.reason or "",
+        dry_run=params.dry_run,
         at=datetime.now(UTC),
     )
 
@@ -209,7 +210,7 @@ def _told(run: Run, evidence: Evidence, ending: Ending, sentence: str, case: Cas
     told = not_promoted(evidence.model.surface, said, evidence.model, verdicts)
     return told.model_copy(
         update={
-            "dry_run": ending == "dry-run",
+            "dry_run": evidence.dry_run,
             "forced": bool(case and case.force),
             "advice": f"The report has every figure: {report_name(evidence)}",
             "files": files,

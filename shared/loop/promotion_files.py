@@ -27,6 +27,7 @@ class Evidence:
     evaluated_on: DatasetRecord | None
     canary: CanaryReport | None
     reason: str
+    dry_run: bool
     at: datetime
 
 
@@ -72,6 +73,7 @@ def _report(run: Run, evidence: Evidence, ending: Ending, sentence: str) -> Json
     case = evidence.case
     return {
         "outcome": ending,
+        "dry_run": evidence.dry_run,
         "sentence": sentence,
         "at": evidence.at.isoformat(timespec="seconds"),
         "actor": run.actor,

@@ -112,6 +112,9 @@ def test_a_failed_gate_blocks_and_no_force_helps(school: School, skill: Skill) -
         told = report(school, result)
         assert (told["outcome"], told["evaluation"]["passed"], told["waived"]) == ("blocked", False, [])
         assert result["advice"].startswith("The report has every figure: train/promotion/reports/default/promotion_")
+        dry = school.run("promote", model_id=worse, dry_run=True, **force)
+        assert (dry["promoted"], dry["dry_run"], report(school, dry)["dry_run"]) == (False, True, True)
+        assert (result["dry_run"], told["dry_run"]) == (False, False)
     assert len(school.history()) == 1
 
 
