@@ -147,7 +147,7 @@ class _Background:
         self._log = folder / "stderr"
         with self._log.open("w") as stderr:
             self.process = subprocess.Popen(
-                # As at a terminal: a shell that runs us in its background has us ignore Ctrl-C, and children inherit that
+                # As at a terminal: who runs in a shell's background ignores Ctrl-C, and so would its children
                 ["env", "--default-signal=INT", sys.executable, "-m", "api.cli", *arguments],
                 env=environment | {"TUNEYARD_URL": server.url, "TUNEYARD_KEY": server.key},
                 cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True,
