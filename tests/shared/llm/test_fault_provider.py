@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -13,8 +12,9 @@ from jsonschema import Draft202012Validator
 from openai.types.fine_tuning import FineTuningJob
 
 from tests.support.fault_provider import Fault, FaultProvider
+from tests.support.shared_data import shared_data
 
-SUBSET = Path(__file__).parents[4] / "shared" / "data" / "openai-openapi" / "subset.json"
+SUBSET = shared_data("openai-openapi", "subset.json")
 LINES = b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n' * 10
 
 

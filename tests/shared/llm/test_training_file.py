@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,9 +15,10 @@ from shared.errors import InvalidInputError
 from shared.llm.policy import llm_policy
 from shared.llm.training_faults import FAULTS
 from shared.llm.training_file import FileReport, require_ok, validate_file
+from tests.support.shared_data import shared_data
 from tests.support.training_lines import ANSWER, TOOL, USER, call, calling, chat, check
 
-SHARED = Path(__file__).parents[4] / "shared/data/finetune-jsonl"
+SHARED = shared_data("finetune-jsonl")
 
 
 def _shared(name: str) -> FileReport:

@@ -17,8 +17,9 @@ from shared.contracts import JsonObject
 from shared.errors import CorruptError, JobCancelled, NotFoundError, RefusedError
 from shared.llm.engines import EMBEDDING, NEAREST, LocalModel, LocalRequest, Trained, base_model, engine_for
 from shared.llm.engines.nearest_model import WEIGHTS_FILE
+from tests.support.shared_data import shared_data
 
-SHARED_FILES = Path(__file__).parents[5] / "shared" / "data" / "finetune-jsonl"
+SHARED_FILES = shared_data("finetune-jsonl")
 ENGINE = engine_for(NEAREST)
 
 Teach = Callable[..., tuple[LocalModel, Trained]]

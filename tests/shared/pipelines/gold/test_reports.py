@@ -6,7 +6,6 @@ import json
 import random
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,9 @@ from shared.errors import InvalidInputError
 from shared.pipelines.gold.layouts import INVOICES, JOBS, LAYOUTS, QUOTES, Invoice, Job, Layout, Quote
 from shared.pipelines.gold.reports import read_report
 from tests.shared.pipelines.gold.firm import csv_file
+from tests.support.shared_data import shared_data
 
-COLUMNS = Path("/work/shared/data/jobber-columns")
+COLUMNS = shared_data("jobber-columns")
 QUOTE = "Quote #,Client name,Sent date,Approved date,Total ($)"
 SECRET = "Wilhelmina Quackenbush"
 

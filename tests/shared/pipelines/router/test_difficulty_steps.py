@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ from shared.pipeline import Row
 from shared.pipelines.router import PIPELINE
 from shared.pipelines.router.contracts import parse_label
 from tests.shared.pipelines.router.support import row, train
+from tests.support.shared_data import shared_data
 
 # accuracy and macro F1 of the baselines in the data's README, each the best of its column
 BASELINE_ACCURACY: Final = 0.553
@@ -20,9 +20,7 @@ BASELINE_MACRO_F1: Final = 0.48
 
 
 def _data() -> Path:
-    checkout = Path(__file__).resolve().parents[4]
-    folder = Path(os.environ.get("TUNEYARD_SHARED_DATA") or checkout.parent / "shared" / "data")
-    return folder / "difficulty-steps" / "steps.csv.gz"
+    return shared_data("difficulty-steps", "steps.csv.gz")
 
 
 @pytest.fixture(scope="module")
