@@ -52,6 +52,7 @@ def _submit(tuning: TuningSchool) -> str:
     return job_id
 
 
+@pytest.mark.timeout(300)  # a lease runs out, and sweeps come by, on however busy a machine
 @pytest.mark.parametrize("operation", ["upload", "create"])
 def test_a_worker_killed_while_it_asks_the_provider_pays_once(
     tuning: TuningSchool, provider: FaultProvider, worker: Worker, operation: str
