@@ -2,8 +2,11 @@
 
 import json
 import os
+import random
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from shared.stack.home import Home
 from shared.stack.parts import COMMANDS, answers
 from shared.stack.plan import Plan, make_plan
 from shared.stack.ports import LOOPBACK, first_free, free_port, is_free
+from tests.support.processes import ROOT
 
 
 @pytest.fixture
@@ -42,6 +46,27 @@ def test_a_taken_port_gives_way_to_the_next_free_one(taken_port: int) -> None:
     assert taken_port < first_free(taken_port) <= taken_port + 100
     free = free_port()
     assert first_free(free) == free
+
+
+def test_a_port_that_another_process_has_chosen_is_passed_over_until_that_process_ends() -> None:
+    script = "from shared.stack.ports import free_port; print(free_port(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        port = int(other.stdout.readline())
+        assert is_free(port)  # nobody listens yet
+        assert first_free(port) != port
+        other.communicate("\n", timeout=30)
+    assert first_free(port) == port
+
+
+def test_processes_whose_dice_are_seeded_alike_choose_different_ports() -> None:
+    chosen = set()
+    for _ in range(20):
+        random.seed(1)
+        chosen.add(free_port())
+    assert len(chosen) == 20
 
 
 def test_api_and_flower_move_when_their_ports_are_taken(home: Home, taken_port: int) -> None:
