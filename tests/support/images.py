@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -25,14 +25,19 @@ _UV: Final = Path(sys.executable).with_name("uv")
 
 def libraries(extras: Iterable[str]) -> frozenset[str]:
     """Return the names of all libraries that Tuneyard with these extras needs, those of libraries included."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
     wanted = [*project["dependencies"], *(r for e in extras for r in project["optional-dependencies"][e])]
     found: set[tuple[str, str]] = set()
-    _collect([Requirement(text) for text in wanted], "", found)
+    told = {entry["name"]: entry["requires-dist"] for entry in settings["tool"]["uv"]["dependency-metadata"]}
+    _collect([Requirement(text) for text in wanted], "", found, told)
     return frozenset(name for name, _ in found)
 
 
-def _collect(requirements: Iterable[Requirement], extra: str, found: set[tuple[str, str]]) -> None:
+def _collect(
+    requirements: Iterable[Requirement], extra: str, found: set[tuple[str, str]], told: Mapping[str, list[str]]
+) -> None:
+    """Collect libraries, and what they need: ``told`` goes before what their own metadata say, as it does for uv."""
     for requirement in requirements:
         if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
@@ -40,7 +45,8 @@ def _collect(requirements: Iterable[Requirement], extra: str, found: set[tuple[s
         for wanted in ("", *requirement.extras):
             if (name, wanted) not in found:
                 found.add((name, wanted))
-                _collect([Requirement(r) for r in metadata.requires(name) or ()], wanted, found)
+                needed = told[name] if name in told else metadata.requires(name) or ()
+                _collect([Requirement(r) for r in needed], wanted, found, told)
 
 
 def locked(names: Iterable[str]) -> str:
