@@ -1,0 +1,1 @@
+"""Dedup: whether two statements say the same thing. It is seed 002."""
