@@ -21,8 +21,8 @@ from tests.support.processes import ROOT
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path / "home")
+def home(server_folder: Path) -> Home:
+    home = Home(server_folder / "home")
     home.prepare()
     return home
 
