@@ -1,4 +1,4 @@
-"""Flows: steps that follow each other, as one job with children.
+"""Flows: steps that follow each other, as one job with children; and steps that need another one first.
 
 A flow is a pure decision, ``flow(params, steps done so far) -> Next | Done``. It is asked when the flow is claimed and
 again at the end of each of its steps, inside the transaction that records that end: the next step is written with it,
@@ -61,6 +61,16 @@ def start(conn: Connection, job: Job) -> list[Job]:
     return [_write_child(conn, job, decision, len(steps))]
 
 
+def first(conn: Connection, job: Job, wanted: Next) -> list[Job]:
+    """Write the step that a running one needs first; its job waits, and is run again when that step has succeeded.
+
+    Returns the jobs to wake up after the commit. Raises ConflictError when that step is under way elsewhere.
+    """
+    if _wait_for(conn, job, wanted.kind).is_final:
+        return []
+    return [_write_child(conn, job, wanted, len(rows.children(conn, job.id)))]
+
+
 def _resume(conn: Connection, job: Job, last: Job) -> list[Job]:
     """Go on with a step that has not succeeded: if it still runs its end will decide, else it is made again."""
     if _wait_for(conn, job, last.kind).is_final or not last.is_final:
@@ -85,7 +95,11 @@ def _advance(conn: Connection, parent_id: str) -> list[Job]:
     parent = jobs.get(conn, parent_id)
     if parent.state is not JobState.WAITING:  # cancelled meanwhile: the step's own result stands, the flow stays ended
         return []
-    return _decide(conn, parent, _done(rows.children(conn, parent_id)))
+    steps = rows.children(conn, parent_id)
+    if get_step(parent.kind).flow is None:
+        woken = rows.wake(conn, parent_id, f"{steps[-1].kind} done")
+        return [woken] if woken else []
+    return _decide(conn, parent, _done(steps))
 
 
 def _decide(conn: Connection, parent: Job, done: Sequence[StepDone]) -> list[Job]:

@@ -128,7 +128,11 @@ class Wait:
 
 @dataclass(frozen=True, kw_only=True)
 class Next:
-    """A flow goes on with this step (its kind, as ``router.train``) and these parameters."""
+    """A flow goes on with this step (its kind, as ``router.train``) and these parameters.
+
+    From a step that computes: this one first, then itself again, which finds what the other has made. Its job waits
+    meanwhile, and fails with the other.
+    """
 
     kind: str
     params: BaseModel
@@ -152,7 +156,7 @@ class Step(Generic[P]):
     summary: str
     queue: Queue
     params: type[P]
-    run: Callable[[Run, P], Done | Wait] | None = None
+    run: Callable[[Run, P], Done | Wait | Next] | None = None
     flow: Callable[[P, Sequence[StepDone]], Next | Done] | None = None
     scope: Scope = Scope.SUBMIT
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -314,6 +318,9 @@ class Pipeline(Generic[I, O]):
     """What is asked at an evaluation besides, of the surface and the candidate, whatever its own rows show."""
     eligible: Callable[[str, Iterator[Row]], Sequence[Verdict]] | None = None
     """What is asked at a promotion of the surface and all rows of the dataset that the model was trained on."""
+    reports: Callable[[Connection, str, str], Sequence[Verdict]] | None = None
+    """What else was found out about a model of a surface (its id) and counts at a promotion: reports that people ask
+    for when they like. Nobody need have asked; what failed at last is held against the model."""
     predict_queue: Queue = Queue.INFERENCE
     """Where its model answers. ``inference``: loaded into that queue's worker. ``finetune``: by calls to a provider."""
     fallback: Callable[[I], Answer[O]]

@@ -25,7 +25,7 @@ from shared.db import attempts
 from shared.db.jobs import Job
 from shared.db.pool import Database, get_database
 from shared.errors import JobCancelled, LeaseLostError, SliceOver, TuneyardError, UnavailableError, WorkerStopping
-from shared.pipeline import Done, Step, Wait
+from shared.pipeline import Done, Next, Step, Wait
 from shared.registry import get_step
 from shared.settings import get_settings
 from workers import dispatch
@@ -120,7 +120,7 @@ def _run(database: Database, job: Job, finished: list[tuple[Job, str]] | None = 
         dispatch.send_or_leave(database, [dispatch.wake_up(j) for j in ready])
 
 
-def _compute(database: Database, job: Job, step: Step[Any]) -> Done | Wait:
+def _compute(database: Database, job: Job, step: Step[Any]) -> Done | Wait | Next:
     if step.run is None:
         raise TypeError(f"step {step.kind} has neither run nor flow")
     params = step.params.model_validate(job.params)
@@ -131,8 +131,13 @@ def _compute(database: Database, job: Job, step: Step[Any]) -> Done | Wait:
 
 
 def _record_outcome(
-    database: Database, job: Job, outcome: Done | Wait, finished: list[tuple[Job, str]] | None
+    database: Database, job: Job, outcome: Done | Wait | Next, finished: list[tuple[Job, str]] | None
 ) -> list[Job]:
+    if isinstance(outcome, Next):
+        wanted = outcome
+        ready = _record(database, lambda conn: flows.first(conn, job, wanted))
+        log.info("waiting", reason=f"for {wanted.kind}")
+        return ready
     if isinstance(outcome, Wait):
         waits = outcome
         _record(database, partial(_wait, job=job, waits=waits))

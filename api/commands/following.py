@@ -46,7 +46,7 @@ class _Watch:
         self._api = api
         self._job = job
         self._show = show
-        self._is_flow = _is_flow(job)
+        self._is_flow = self._has_steps = _is_flow(job)
         self._seen = 0
         self._steps_seen: set[str] = set()
 
@@ -66,13 +66,16 @@ class _Watch:
         for event in self._api.events(self._job["id"], after=self._seen):
             self._seen = event.seq
             self._show(self._job, event)
-            if self._is_flow and event.type in {"waiting", "progress"}:
+            if event.type == "waiting":  # perhaps for a step that it needs first
+                self._has_steps = True
+                return True
+            if self._is_flow and event.type == "progress":
                 return True
         return False
 
     def _steps(self) -> list[JsonObject]:
-        """Return the steps that a flow has written by now, in order; none for any other job."""
-        if not self._is_flow:
+        """Return the steps that the job has written by now, in order; only flows and jobs that wait may have any."""
+        if not self._has_steps:
             return []
         newest_first: list[JsonObject] = self._api.get("/v1/jobs", parent=self._job["id"], limit=_MOST_STEPS)["items"]
         return newest_first[::-1]

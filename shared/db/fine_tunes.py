@@ -13,7 +13,6 @@ from psycopg.types.json import Jsonb
 
 from shared.contracts import JobState, JsonObject
 from shared.db.events import Event
-from shared.db.jobs import Job, change, logged
 from shared.errors import NotFoundError
 
 
@@ -145,16 +144,6 @@ def is_paused(conn: Connection, fine_tune_id: str) -> bool:
     """Whether a fine-tune shall rest."""
     row = conn.execute("SELECT paused FROM fine_tunes WHERE id = %s", [fine_tune_id]).fetchone()
     return row is not None and bool(row[0])
-
-
-_WAKE: Final = logged(
-    "UPDATE jobs SET state = 'queued', run_at = now(), sent_at = NULL WHERE id = %(id)s AND state = 'waiting'"
-)
-
-
-def wake(conn: Connection, job_id: str) -> Job | None:
-    """Queue a waiting job again, due now. None: it does not wait."""
-    return change(conn, _WAKE, event="queued", id=job_id)
 
 
 def set_validated(conn: Connection, fine_tune_id: str) -> None:

@@ -214,3 +214,13 @@ _REVIVE = logged(
 def revive(conn: Connection, job_id: str, *, state: JobState, text: str) -> Job | None:
     """Bring a failed or cancelled job back: ``queued``, or ``waiting`` for its children."""
     return change(conn, _REVIVE, event=state.value, text=text, id=job_id, state=state.value, never=NEVER)
+
+
+_WAKE = logged(
+    "UPDATE jobs SET state = 'queued', run_at = now(), sent_at = NULL WHERE id = %(id)s AND state = 'waiting'"
+)
+
+
+def wake(conn: Connection, job_id: str, text: str = "") -> Job | None:
+    """Queue a waiting job again, due now. None: it does not wait."""
+    return change(conn, _WAKE, event="queued", text=text, id=job_id)

@@ -122,7 +122,7 @@ def evaluate(pipeline: Pipeline[Any, Any], run: Run, params: EvaluateParams) -> 
 
 def summary_of(verdicts: Sequence[Verdict]) -> str:
     """Say in plain words what stands against a model, or that nothing does."""
-    against = [v.sentence for v in verdicts if v.outcome is not Outcome.PASS]
+    against = dict.fromkeys(v.sentence for v in verdicts if v.outcome is not Outcome.PASS)
     if against:
         return " ".join(against)
     return "All gates passed." if verdicts else "No gate was asked."

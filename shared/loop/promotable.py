@@ -23,21 +23,26 @@ from shared.models import Model
 from shared.pipeline import Pipeline
 
 MIN_ROWS = "min_rows"
+ACTIVE_ALREADY = "it is active already."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A model with its evidence. ``eligibility`` is about the dataset that it was trained on, the rest about it."""
+    """A model with its evidence. ``eligibility`` is about the dataset that it was trained on, the rest about it.
+
+    ``reports`` are what else was found out about it, whenever somebody asked (``Pipeline.reports``).
+    """
 
     model: Model
     evaluation: Evaluation
     eligibility: tuple[Verdict, ...]
+    reports: tuple[Verdict, ...] = ()
     force: bool = False
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """All that was asked."""
-        return (*self.evaluation.verdicts, *self.eligibility)
+        return (*self.evaluation.verdicts, *self.eligibility, *self.reports)
 
     @property
     def waived(self) -> tuple[Verdict, ...]:
@@ -55,10 +60,11 @@ class Case:
 def against(case: Case, active: Model | None, sunset: str) -> str:
     """Say what stands against making a model active; empty: nothing. ``sunset`` is what was not accepted."""
     return (
-        ("it is active already." if active and active.id == case.model.id else "")
+        (ACTIVE_ALREADY if active and active.id == case.model.id else "")
         or _evaluated_badly(case)
         or _evaluated_elsewhere(case, active)
         or _failed(case, case.eligibility, "its dataset is not fit for promotion. ")
+        or _failed(case, case.reports)
         or (f"{sunset}. With accept_sunset it would be." if sunset else "")
     )
 
@@ -71,12 +77,17 @@ def _evaluated_badly(case: Case) -> str:
 
 
 def _evaluated_elsewhere(case: Case, active: Model | None) -> str:
-    if case.evaluation.active_id != (active.id if active else None):
-        again = f"Run {case.model.pipeline}.evaluate again."
+    if not is_current(case.evaluation, active):
+        again = f"Run {case.model.pipeline}.promote again, without an evaluation_id: it evaluates first."
         return f"it was not compared with the model that is active now. {again}"
     if active and active.manifest == case.model.manifest:
         return f"it is byte for byte the active model {active.version}: nothing new was learned."
     return ""
+
+
+def is_current(evaluation: Evaluation, active: Model | None) -> bool:
+    """Whether an evaluation compared its model with the one that is active now."""
+    return evaluation.active_id == (active.id if active else None)
 
 
 def _failed(case: Case, verdicts: Sequence[Verdict], what: str = "") -> str:
@@ -96,6 +107,11 @@ def eligibility_of(
     if pipeline.eligible is None:
         return (enough,)
     return (enough, *pipeline.eligible(surface, open_dataset(store, trained_on.manifest).rows()))
+
+
+def reports_on(conn: Connection, pipeline: Pipeline[Any, Any], model: Model) -> tuple[Verdict, ...]:
+    """Ask the pipeline what else was found out about a model."""
+    return tuple(pipeline.reports(conn, model.surface, model.id)) if pipeline.reports else ()
 
 
 def evaluation_of(conn: Connection, model: Model, evaluation_id: str | None = None) -> Evaluation | None:

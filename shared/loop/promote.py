@@ -1,8 +1,9 @@
-"""The step ``promote``: a candidate that passed every gate becomes the active model.
+"""The step ``promote``: a candidate that passes every gate becomes the active model.
 
-It is decided twice: before the files are written, and again while the surface is held, in the transaction that moves
-the pointer. Whoever is killed anywhere leaves all of it or nothing. "No" is a result, with the reason in it, and with
-a report that has every figure.
+Gates that nobody has asked yet about this candidate beside the model that is active now are asked first, by the step
+``evaluate``: where models can be loaded, and with a record of its own. Then it is decided twice: before the files are
+written, and again while the surface is held, in the transaction that moves the pointer. Whoever is killed anywhere
+leaves all of it or nothing. "No" is a result, with the reason in it, and with a report that has every figure.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from psycopg import Connection
 from pydantic import Field, model_validator
 
 from shared import models
-from shared.contracts import Contract, Queue, Scope, Surface
+from shared.contracts import Contract, Queue, Scope, Surface, Verdict
 from shared.db import canaries, datasets
 from shared.db.datasets import DatasetRecord
 from shared.db.evaluations import Evaluation
@@ -28,12 +29,22 @@ from shared.loop.choice import (
     model_named,
     require_surface,
 )
-from shared.loop.evaluate import summary_of
+from shared.loop.evaluate import EvaluateParams, summary_of
 from shared.loop.pointer import PromotionResult, make_active, not_promoted
-from shared.loop.promotable import Case, against, eligibility_of, evaluation_of, sunset_of, with_sunset
+from shared.loop.promotable import (
+    ACTIVE_ALREADY,
+    Case,
+    against,
+    eligibility_of,
+    evaluation_of,
+    is_current,
+    reports_on,
+    sunset_of,
+    with_sunset,
+)
 from shared.loop.promotion_files import Ending, Evidence, card_of, promotion_files, report_name
 from shared.models import Change, Model
-from shared.pipeline import Done, Pipeline, Run, Step
+from shared.pipeline import Done, Next, Pipeline, Run, Step
 
 
 class PromoteParams(Contract):
@@ -45,7 +56,10 @@ class PromoteParams(Contract):
         description="The model: its id, version or provider's name. Empty: the latest candidate.",
         json_schema_extra={"also": "model"},
     )
-    evaluation_id: EvaluationId | None = Field(default=None, description="The evaluation. Empty: the model's latest.")
+    evaluation_id: EvaluationId | None = Field(
+        default=None,
+        description="The evaluation. Empty: the model's latest; the model is evaluated first if that is out of date.",
+    )
     from_canary: bool = Field(default=False, description="Promote the model that shares the surface's traffic now.")
     force: bool = Field(
         default=False, description="Waive minimums of rows, never a failed evaluation; needs a reason, which is kept."
@@ -66,7 +80,7 @@ def promote_step(pipeline: Pipeline[Any, Any]) -> Step[PromoteParams]:
     return Step(
         pipeline=pipeline.name,
         name="promote",
-        summary="Make a candidate that passed every gate the active model.",
+        summary="Ask every gate about a candidate, and make it the active model if all let it through.",
         queue=Queue.DB,
         params=PromoteParams,
         run=lambda run, params: promote(pipeline, run, params),
@@ -74,19 +88,21 @@ def promote_step(pipeline: Pipeline[Any, Any]) -> Step[PromoteParams]:
     )
 
 
-def promote(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams) -> Done:
-    """Decide, write report and card, then decide again and move the pointer in one transaction.
+def promote(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams) -> Done | Next:
+    """Let the candidate be evaluated if need be; decide, write report and card, decide again and move the pointer.
 
     Raises NotFoundError or InvalidInputError for parameters that do not fit together.
     """
     require_surface(pipeline, params.surface)
     with run.reading() as conn:
         found = _read(conn, pipeline, params)
+    if found.wants_evaluation and not params.evaluation_id:
+        asked = EvaluateParams(surface=params.surface, model_id=found.model.id)
+        return Next(kind=f"{pipeline.name}.evaluate", params=asked)
     evidence = _evidence(pipeline, run, params, found)
     case, sunset = evidence.case, found.sunset
     if case is None:
-        why = f"run {pipeline.name}.evaluate on it first."
-        return Done(result=_told(run, evidence, "blocked", _refused(evidence.model, why)))
+        return Done(result=_told(run, evidence, "blocked", _refused(evidence.model, ACTIVE_ALREADY)))
     ends = "" if params.accept_sunset else sunset
     why = against(case, evidence.active, ends)
     if why:
@@ -116,7 +132,7 @@ def promote(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams) -> Do
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """What the registry says. Without an evaluation there is nothing to decide on."""
+    """What the registry says. Only the active model may be without an evaluation."""
 
     model: Model
     active: Model | None
@@ -124,7 +140,14 @@ class _Found:
     evaluated_on: DatasetRecord | None
     trained_on: DatasetRecord
     canary: CanaryReport | None
+    reports: tuple[Verdict, ...]
     sunset: str
+
+    @property
+    def wants_evaluation(self) -> bool:
+        """Whether the gates must be asked first: not of the active model, which cannot be promoted anyway."""
+        is_active = self.active is not None and self.active.id == self.model.id
+        return not is_active and not (self.evaluation and is_current(self.evaluation, self.active))
 
 
 def _read(conn: Connection, pipeline: Pipeline[Any, Any], params: PromoteParams) -> _Found:
@@ -138,6 +161,7 @@ def _read(conn: Connection, pipeline: Pipeline[Any, Any], params: PromoteParams)
         evaluated_on=datasets.get(conn, evaluation.dataset_id) if evaluation else None,
         trained_on=datasets.get(conn, model.dataset_id),
         canary=report_on(conn, shared) if shared else None,
+        reports=reports_on(conn, pipeline, model),
         sunset=sunset_of(conn, model),
     )
 
@@ -147,7 +171,10 @@ def _evidence(pipeline: Pipeline[Any, Any], run: Run, params: PromoteParams, fou
     if found.evaluation:
         run.report(0.1, "checking the dataset")
         eligibility = eligibility_of(pipeline, run.artifacts, params.surface, found.trained_on)
-        case = Case(model=found.model, evaluation=found.evaluation, eligibility=eligibility, force=params.force)
+        case = Case(
+            model=found.model, evaluation=found.evaluation, eligibility=eligibility, reports=found.reports,
+            force=params.force,
+        )  # fmt: skip
     return Evidence(
         model=found.model,
         active=found.active,

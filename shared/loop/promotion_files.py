@@ -87,6 +87,7 @@ def _report(run: Run, evidence: Evidence, ending: Ending, sentence: str) -> Json
         "waived": [verdict.gate for verdict in case.waived] if case else [],
         "evaluation": _evaluation(case) if case else None,
         "eligibility": _verdicts(case.eligibility) if case else [],
+        "reports": _verdicts(case.reports) if case else [],
         "canary": evidence.canary.model_dump(mode="json") if evidence.canary else None,
     }
 

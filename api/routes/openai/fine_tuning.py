@@ -27,6 +27,7 @@ from api.routes.openai.views import (
 from api.transaction import Work, in_transaction, reading
 from shared import ids, jobs
 from shared.db import events, fine_tunes, openai_files
+from shared.db import jobs as job_rows
 from shared.db.fine_tunes import FineTuneRow
 from shared.jobs import Job
 from shared.llm.engines import base_models
@@ -120,7 +121,7 @@ def resume_job(work: Work, fine_tune_id: str, who: Submits) -> FineTuneView:
     if row.paused:
         fine_tunes.set_paused(work.conn, fine_tune_id, paused=False)
         _tell(work.conn, job, f"resumed by {who.name}")
-        if woken := fine_tunes.wake(work.conn, row.job_id):
+        if woken := job_rows.wake(work.conn, row.job_id):
             work.wake([woken])
     return FineTuneView.of(fine_tunes.get(work.conn, fine_tune_id))
 

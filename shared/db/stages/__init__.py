@@ -8,6 +8,7 @@ from shared.db.stages.judging import (
     find_model,
     groups_of,
     inputs_of_groups,
+    latest_evals,
     latest_of_groups,
     whole_groups,
 )
@@ -30,7 +31,7 @@ from shared.db.tuned import TunedModel
 __all__ = [
     "Answerer", "ApprovedRow", "Chosen", "Decision", "Merged", "NewRow", "ShippedRow", "StageCounts", "StageRow",
     "StagedRow", "TunedModel", "answerers", "approved_ids", "approved_since", "counts", "decide", "drop_import",
-    "estimate", "find_model", "fresh", "groups_of", "inputs_of_groups", "latest_of_groups", "left_out", "lines",
-    "merge_import", "put_rows", "rows_of", "shipped_rows", "stage_import", "staged_rows", "waiting_industries",
+    "estimate", "find_model", "fresh", "groups_of", "inputs_of_groups", "latest_evals", "latest_of_groups", "left_out",
+    "lines", "merge_import", "put_rows", "rows_of", "shipped_rows", "stage_import", "staged_rows", "waiting_industries",
     "waiting_rows", "whole_groups",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from shared.contracts import JsonObject
 from shared.db import tuned
@@ -40,6 +40,12 @@ FROM stages_examples WHERE surface = ANY(%s) AND "group" = ANY(%s)
 ORDER BY "group", surface, at DESC, id
 """
 
+_LATEST_EVALS: Final = """
+SELECT result FROM jobs
+WHERE kind = 'stages.evals' AND state = 'succeeded' AND result #>> ARRAY['stages', %s, 'model_id'] = %s
+ORDER BY finished_at DESC, id DESC LIMIT 1
+"""
+
 
 def groups_of(conn: Connection, stage: str) -> list[str]:
     """Return the businesses that a stage has trainable rows of."""
@@ -65,6 +71,12 @@ def inputs_of_groups(
     for group, stage, value in conn.execute(_INPUTS, [list(stages), list(groups)]):
         found[group][stage] = value
     return found
+
+
+def latest_evals(conn: Connection, stage: str, model_id: str) -> JsonObject | None:
+    """Return the result of the evals that tried this model of a stage last."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(_LATEST_EVALS, [stage, model_id]).fetchone()
 
 
 def find_model(conn: Connection, stage: str, name: str) -> TunedModel | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from psycopg import Connection
+
 from shared.contracts import JsonObject, Queue, Verdict
 from shared.pipeline import FineTune, Loaded, Pipeline, Row, Run, Scores, SplitPolicy, Trial
 from shared.pipelines.stages.asking import INFER
@@ -51,6 +53,12 @@ def _eligible(surface: str, rows: Iterator[Row]) -> Sequence[Verdict]:
     return eligible(surface, rows)
 
 
+def _reports(conn: Connection, surface: str, model_id: str) -> Sequence[Verdict]:
+    from shared.pipelines.stages.reports import reports
+
+    return reports(conn, surface, model_id)
+
+
 def _dump(output: StageOutput) -> JsonObject:
     return as_json(output)
 
@@ -80,6 +88,7 @@ PIPELINE: Final = Pipeline[StageInput, StageOutput](
     gates=gates,
     trial=_trial,
     eligible=_eligible,
+    reports=_reports,
     fallback=fallback,
     dump_output=_dump,
     infer=INFER,

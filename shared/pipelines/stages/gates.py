@@ -50,11 +50,14 @@ class _Bound(NamedTuple):
         return f"{value:.1%}" if self.name in _SHARES else f"{value:.4g}"
 
 
-def figure_verdicts(figures: JsonObject, *, window: str, agreement: bool) -> Iterator[Verdict]:
-    """Yield a verdict for each figure of an eval; ``agreement``: also of how far answers agree with approved ones."""
+def figure_verdicts(figures: JsonObject, *, window: str, agreement: bool, of: str = "") -> Iterator[Verdict]:
+    """Yield a verdict for each figure of an eval; ``agreement``: also of how far answers agree with approved ones.
+
+    ``of`` begins each sentence, where it is not about a stage's own rows.
+    """
     for bound in _bounds():
         if agreement or bound.name != AGREEMENT:
-            yield _verdict(bound, figures, window)
+            yield _verdict(bound, figures, window, of)
 
 
 def _bounds() -> tuple[_Bound, ...]:
@@ -70,7 +73,7 @@ def _bounds() -> tuple[_Bound, ...]:
     )
 
 
-def _verdict(bound: _Bound, figures: JsonObject, window: str) -> Verdict:
+def _verdict(bound: _Bound, figures: JsonObject, window: str, of: str) -> Verdict:
     """Judge one figure. A time or cost that nobody measured (answers of long ago) is not held against a model."""
     found, limit = figures.get(bound.name), bound.limit
     if found is None:
@@ -85,6 +88,6 @@ def _verdict(bound: _Bound, figures: JsonObject, window: str) -> Verdict:
         gate=bound.name,
         window=window,
         outcome=outcome,
-        sentence=f"{said}; {bound.shown(limit)} is the {word}.",
+        sentence=f"{of}{said}; {bound.shown(limit)} is the {word}.",
         figures={"value": found, word: limit},
     )

@@ -97,7 +97,7 @@ def all_in_a_row(
         enough_rows(
             len(tried), policy().evals.min_pipeline_rows, window=WINDOW, what="businesses taken through all five"
         ),
-        *figure_verdicts(figures, window=WINDOW, agreement=False),
+        *figure_verdicts(figures, window=WINDOW, agreement=False, of="All five in a row: "),
     )
     return Through(rows=len(tried), figures=figures, verdicts=verdicts)
 

@@ -84,10 +84,6 @@ def _after_evaluation(
     found = results["evaluate"]
     if "evals" not in results:
         return Next(kind=f"{NAME}.evals", params=EvalsParams(stage=stage, model=found["model_id"]))
-    evals = results["evals"]
-    if found["passed"] and not evals["passed"]:  # where the evaluation failed, the promotion's report says so
-        look = f"{evals['sentence']} The report is in {_report_of(evals)}."
-        return _ended(params, "blocked", look, done, _verdicts_of(evals))
     if "promote" not in results:
         asked = {name: found[name] for name in ("model_id", "evaluation_id")}
         return _next("promote", stage, **asked, accept_sunset=params.accept_sunset)
@@ -95,16 +91,12 @@ def _after_evaluation(
     verdicts = promoted["verdicts"] or found["verdicts"]
     if promoted["promoted"]:
         return _ended(params, "promoted", promoted["sentence"], done, verdicts)
-    look = f"{promoted['sentence']} {promoted['advice']}. The evals are in {_report_of(evals)}."
+    look = f"{promoted['sentence']} {promoted['advice']}. The evals are in {_report_of(results['evals'])}."
     return _ended(params, "blocked", look, done, verdicts)
 
 
 def _report_of(evals: JsonObject) -> str:
     return next((name for name in evals["files"]["sizes"] if name.endswith(".json")), "the step's files")
-
-
-def _verdicts_of(evals: JsonObject) -> list[JsonObject]:
-    return [verdict for part in (*evals["stages"].values(), evals["pipeline"]) for verdict in part["verdicts"]]
 
 
 def _before_training(

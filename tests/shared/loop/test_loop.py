@@ -166,16 +166,6 @@ def test_report_and_card_can_be_read(school: School) -> None:
     assert b'"passed":true' in report
 
 
-def test_candidate_without_evaluation_is_not_promoted(school: School) -> None:
-    school.label(50)
-    school.run("freeze")
-    trained = school.run("train")
-    result = school.run("promote", model_id=trained["model_id"])
-    assert not result["promoted"]
-    assert result["sentence"].endswith("was not promoted: run student.evaluate on it first.")
-    assert school.history() == []
-
-
 def test_evaluation_against_an_earlier_active_model_does_not_count(school: School) -> None:
     school.label(200)
     school.run("freeze")
@@ -183,16 +173,17 @@ def test_evaluation_against_an_earlier_active_model_does_not_count(school: Schoo
     school.label(20, start=200)
     school.run("freeze")
     two = school.run("train")["model_id"]
+    evaluated = {}
     for model in (one, two, same):
-        assert school.run("evaluate", model_id=model)["passed"]
+        evaluation = school.run("evaluate", model_id=model)
+        assert evaluation["passed"]
+        evaluated[model] = evaluation["evaluation_id"]
     assert school.run("promote", model_id=one)["promoted"]
-    late = school.run("promote", model_id=two)
+    late = school.run("promote", model_id=two, evaluation_id=evaluated[two])
     assert not late["promoted"]
-    assert late["sentence"].endswith("Run student.evaluate again.")
+    assert "not compared with the model that is active now. Run student.promote again" in late["sentence"]
     assert school.active() == one
-    school.run("evaluate", model_id=same)
     assert "byte for byte the active model" in school.run("promote", model_id=same)["sentence"]
-    school.run("evaluate", model_id=two)
     assert school.run("promote", model_id=two)["promoted"]
     assert school.run("promote", model_id=two)["sentence"].endswith("it is active already.")
     assert len(school.history()) == 2

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from shared import registry
-from shared.contracts import JsonObject, Outcome, Verdict
+from shared import jobs, registry
+from shared.contracts import JobState, JsonObject, Outcome, Verdict
 from shared.gates import minimum_rows
 from shared.pipeline import Pipeline, Row
 from shared.registry import get_pipeline, get_step
 from tests.support.school import School
+from workers.unit import run_job
 
 Skill = Callable[[int], None]
 Change = Callable[[Callable[[Pipeline[str, str]], Pipeline[str, str]]], None]
@@ -192,15 +194,123 @@ def test_what_a_pipeline_asks_of_the_dataset_is_asked_and_a_failure_is_not_waive
     assert school.active() is None
 
 
-def test_an_unevaluated_model_has_a_report_and_no_card(school: School) -> None:
-    school.label(50)
+def steps_of(school: School, job_id: str) -> list[tuple[str, str]]:
+    with school.database.reading() as conn:
+        return conn.execute("SELECT kind, state FROM jobs WHERE parent_id = %s ORDER BY position", [job_id]).fetchall()
+
+
+def evaluations(school: School) -> int:
+    with school.database.reading() as conn:
+        return len(conn.execute("SELECT FROM evaluations").fetchall())
+
+
+def promoted(school: School, **params: Any) -> tuple[JsonObject, list[tuple[str, str]]]:
+    """Promote; return the result, and the steps that were needed for it."""
+    job = school.finish(school.submit("promote", **params))
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert job.result is not None
+    return job.result, steps_of(school, job.id)
+
+
+EVALUATED = [("student.evaluate", "succeeded")]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_candidate_that_nobody_has_evaluated_is_evaluated_first(school: School, *, dry_run: bool) -> None:
+    school.label(100)
+    school.run("freeze")
+    model = school.run("train")["model_id"]
+    result, steps = promoted(school, dry_run=dry_run)
+    assert (result["promoted"], result["model_id"], steps) == (not dry_run, model, EVALUATED)
+    assert report(school, result)["evaluation"]["passed"]
+    assert evaluations(school) == 1
+    if dry_run:
+        result, steps = promoted(school)
+        assert (result["promoted"], steps, evaluations(school)) == (True, [], 1)
+
+
+def test_an_evaluation_beside_another_model_is_made_anew_unless_it_is_named(school: School, skill: Skill) -> None:
+    school.label(200)
+    skill(60)
+    first = candidate(school)
+    skill(90)
+    second = candidate(school)
+    assert school.run("promote", model_id=first)["promoted"]
+    with school.database.reading() as conn:
+        (old,) = conn.execute("SELECT id FROM evaluations WHERE model_id = %s", [second]).fetchall()[0]
+    named, steps = promoted(school, model_id=second, evaluation_id=old)
+    assert "it was not compared with the model that is active now" in named["sentence"]
+    assert (named["promoted"], steps) == (False, [])
+    result, steps = promoted(school, model_id=second)
+    assert (result["promoted"], steps, school.active()) == (True, EVALUATED, second)
+
+
+def test_a_candidate_that_fails_the_gates_that_were_asked_first_is_not_promoted(school: School, skill: Skill) -> None:
+    school.label(300)
+    skill(90)
+    assert school.run("retrain")["promoted"]
+    skill(30)
+    school.run("freeze")
+    worse = school.run("train")["model_id"]
+    result, steps = promoted(school, model_id=worse, force=True, reason="I want it")
+    assert (result["promoted"], steps) == (False, EVALUATED)
+    assert "the candidate is worse" in result["sentence"]
+
+
+def test_a_model_that_cannot_be_evaluated_fails_the_promotion_which_can_be_retried(
+    school: School, skill: Skill
+) -> None:
+    school.label(100)
+    school.run("freeze")
+    skill(-1)  # it will not load
+    ill = school.run("train")["model_id"]
+    job = school.finish(school.submit("promote", model_id=ill))
+    assert (job.state, steps_of(school, job.id)) == (JobState.FAILED, [("student.evaluate", "failed")])
+    assert job.error is not None
+    assert job.error["message"] == "the student is ill"
+    with school.database.transaction() as conn:
+        jobs.retry(conn, job.id, "teacher")
+    assert school.finish(job.id).state is JobState.FAILED
+    assert steps_of(school, job.id) == [("student.evaluate", "failed")]
+    assert school.active() is None
+
+
+def test_cancelled_while_it_waits_it_takes_the_evaluation_along(school: School) -> None:
+    school.label(100)
     school.run("freeze")
     school.run("train")
-    result = school.run("promote")
-    assert "run student.evaluate on it first" in result["sentence"]
-    (name,) = files(school, result)
+    job_id = school.submit("promote")
+    run_job(job_id)
+    assert (school.job(job_id).state, steps_of(school, job_id)) == (JobState.WAITING, [("student.evaluate", "queued")])
+    with school.database.transaction() as conn:
+        jobs.cancel(conn, job_id, "teacher")
+    assert steps_of(school, job_id) == [("student.evaluate", "cancelled")]
+    assert school.job(job_id).state is JobState.CANCELLED
+
+
+def test_the_active_model_is_not_evaluated_again_to_say_that_it_is_active(school: School) -> None:
+    school.label(100)
+    school.run("freeze")
+    model = school.run("train")["model_id"]
+    school.run("activate", model_id=model, reason="Nobody else is there.", force=True)
+    result, steps = promoted(school, model_id=model)
+    assert (result["promoted"], steps) == (False, [])
+    assert result["sentence"].endswith("it is active already.")
+    (name,) = files(school, result)  # no card: there is nothing to say in it
     assert name.startswith("train/promotion/reports/default/promotion_")
-    assert report(school, result)["evaluation"] is None
+
+
+def test_what_else_was_found_out_is_held_against_a_model(school: School, change: Change) -> None:
+    school.label(100)
+    model = candidate(school)
+    said = [Verdict(gate="evals", outcome=Outcome.FAIL, sentence="Its latest evals did not pass.")]
+    change(lambda pipeline: replace(pipeline, reports=lambda _, __, model_id: said if model_id == model else ()))
+    for force in ({}, {"force": True, "reason": "still"}):
+        result = school.run("promote", **force)
+        assert result["sentence"].endswith("was not promoted: Its latest evals did not pass.")
+    assert [verdict["gate"] for verdict in report(school, result)["reports"]] == ["evals"]
+    said.clear()
+    assert school.run("promote")["promoted"]
 
 
 def test_whoever_is_slower_is_refused_with_a_report_that_says_so(school: School, change: Change) -> None:
@@ -217,6 +327,6 @@ def test_whoever_is_slower_is_refused_with_a_report_that_says_so(school: School,
 
     change(lambda pipeline: replace(pipeline, eligible=meanwhile))
     result = school.run("promote", model_id=second)
-    assert result["sentence"].endswith("Run student.evaluate again.")
+    assert "Run student.promote again" in result["sentence"]
     assert (result["promoted"], school.active()) == (False, first)
     assert report(school, result)["outcome"] == "blocked"

@@ -53,16 +53,22 @@ def yard(settings: Settings, provider: FaultProvider) -> Iterator[Shipyard]:
 
 
 @pytest.fixture
-def candidate(yard: Shipyard) -> str:
-    """A model that passes every gate."""
+def tuned(yard: Shipyard) -> str:
+    """A model of which nobody knows yet that it passes every gate."""
     yard.approve(samples(60))
     yard.run("freeze", surface=STAGE)
     job = yard.sail(yard.submit("finetune", surface=STAGE, live=True))
     assert job.state is JobState.SUCCEEDED, job.error
     assert job.result is not None
     model: str = job.result["model_id"]
-    yard.run("evaluate", surface=STAGE, model_id=model)
     return model
+
+
+@pytest.fixture
+def candidate(yard: Shipyard, tuned: str) -> str:
+    """A model that passes every gate."""
+    yard.run("evaluate", surface=STAGE, model_id=tuned)
+    return tuned
 
 
 @pytest.fixture
@@ -121,3 +127,34 @@ def test_each_gate_of_diversity_refuses_in_turn_and_force_waives_rows_alone(
     assert change.reason.startswith(f"Forced: {FORCE['reason']} Waived: 60 approved rows with an industry, but 1000")
     told = json.loads(yard.bytes_of(forced, yard.named(forced, ".json")))
     assert (told["waived"], told["reason"], told["actor"]) == (["min_total_rows"], FORCE["reason"], "teacher")
+
+
+def test_the_manual_path_of_the_seed_goes_from_finetune_to_evals_to_promote(yard: Shipyard, tuned: str) -> None:
+    assert yard.run("evals", stage=STAGE, model=tuned)["passed"]
+    job_id = yard.submit("promote", surface=STAGE, model_id=tuned)
+    job = yard.sail(job_id)
+    assert job.result is not None
+    assert job.result["promoted"], job.result["sentence"]
+    assert yard.steps_of(job_id) == [("stages.evaluate", "succeeded")]
+    asked = {(verdict["gate"], verdict["window"]) for verdict in job.result["verdicts"]}
+    assert {(gate, window) for window, gates in EVAL_GATES.items() for gate in gates} | {("evals", "all")} <= asked
+
+
+def test_evals_that_failed_at_last_hold_a_promotion_up_until_they_pass(
+    yard: Shipyard, provider: FaultProvider, candidate: str
+) -> None:
+    yard.change("DELETE FROM llm_answers")
+    provider.answer = lambda _: "{}"
+    failed = yard.run("evals", stage=STAGE, model=candidate)
+    assert not failed["passed"]
+    for force in ({}, FORCE):
+        refused = yard.run("promote", surface=STAGE, model_id=candidate, **force)
+        assert not refused["promoted"]
+        assert (
+            f"Its latest evals, {yard.named(failed, '.json')}, did not pass: 0.0% of the first" in refused["sentence"]
+        )
+        assert "All five in a row: 0.0% of the first" in refused["sentence"]
+    yard.change("DELETE FROM llm_answers")
+    provider.answer = as_the_expert
+    assert yard.run("evals", stage=STAGE, model=candidate)["passed"]
+    assert yard.run("promote", surface=STAGE, model_id=candidate)["promoted"]
