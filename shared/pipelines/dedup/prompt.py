@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from shared.contracts import JsonObject
 from shared.ids import canonical_json
+from shared.llm.pseudonyms import pseudonymised
 
 MergeLabel = Literal["merge", "separate"]
 """The whole answer of a model, and a person's label. The first token tells them apart, so its log probabilities say
@@ -36,8 +37,8 @@ def system_prompt() -> str:
 
 
 def question(a: str, b: str) -> list[JsonObject]:
-    """Return the messages that ask about two statements, in whichever order they come."""
-    first, second = in_order(a, b)
+    """Return the messages that ask about two statements, in whichever order they come; personal data is replaced."""
+    first, second = pseudonymised(*in_order(a, b))
     asked = canonical_json({"a": first, "b": second}).decode()
     return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": asked}]
 
