@@ -191,3 +191,38 @@ def test_killed_promotion_is_taken_up_again(
     assert job.attempt == 2
     assert school.active() == candidates[0]
     assert len(school.history()) == 1
+
+
+def test_killed_on_its_way_to_an_evaluation_it_evaluates_once(
+    school: School, run_dying: Callable[[str, int], bool]
+) -> None:
+    """Kill it before each of its effects until it has asked for the evaluation; then the evaluation; then itself."""
+    school.label(100)
+    school.run("freeze")
+    model = school.run("train")["model_id"]
+    job_id = school.submit("promote", model_id=model)
+    point = 1
+    while run_dying(job_id, point):
+        _rescue(school)
+        point += 1
+    assert school.job(job_id).state is JobState.WAITING
+    (evaluation,) = _steps_of(school, job_id)
+    assert run_dying(evaluation, 15)
+    _rescue(school)
+    job = school.finish(job_id)
+    assert job.state is JobState.SUCCEEDED
+    assert _steps_of(school, job_id) == [evaluation]
+    assert (school.active(), len(school.history())) == (model, 1)
+    assert point > 5
+
+
+def _rescue(school: School) -> None:
+    with school.database.transaction() as conn:
+        conn.execute("UPDATE jobs SET lease_until = now() - interval '1 s', failures = 0 WHERE state = 'running'")
+        jobs.rescue(conn)
+        conn.execute("UPDATE jobs SET run_at = now() WHERE state = 'queued'")
+
+
+def _steps_of(school: School, job_id: str) -> list[str]:
+    with school.database.reading() as conn:
+        return [step for (step,) in conn.execute("SELECT id FROM jobs WHERE parent_id = %s", [job_id])]
