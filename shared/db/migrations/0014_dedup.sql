@@ -78,6 +78,14 @@ CREATE TABLE neighbours (
 );
 CREATE INDEX neighbours_b ON neighbours (b);
 
+-- Which neighbours are known: all pairs of compared insights from this similarity on, but of each insight no more than
+-- the closest so many among those that came before it.
+CREATE TABLE neighbour_scans (
+    embedding_model  text COLLATE "C" PRIMARY KEY,
+    threshold        real NOT NULL,
+    max_neighbours   integer NOT NULL CHECK (max_neighbours > 0)
+);
+
 CREATE TABLE clusters (
     id                 text COLLATE "C" PRIMARY KEY,  -- cl_…
     origin             text NOT NULL CHECK (origin IN ('clustering', 'ingest')),  -- ingest: a proposal about a new insight
