@@ -26,6 +26,7 @@ FINE_TUNE: Final = "ftjob"
 PROVIDER_JOB: Final = "pj"
 CANARY: Final = "canary"
 PIN: Final = "pin"
+RESPONSE: Final = "resp"
 
 _HEX_DIGITS = 32
 

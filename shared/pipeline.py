@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject, Queue, Scope, Verdict
 from shared.infer import Infer
+from shared.review import Review
 from shared.row_rules import RowRules
 
 P = TypeVar("P", bound=BaseModel)
@@ -332,6 +333,8 @@ class Pipeline(Generic[I, O]):
     infer: Infer | None = None
     """How one input is answered at once; None: the pipeline has no such step."""
     extra_steps: tuple[Step[Any], ...] = ()
+    reviews: tuple[Review, ...] = ()
+    """What people decide on, one item at a time (``shared/loop/review.py``)."""
     models_file: str = "models.json"
     """The name of the file that says which model answers for each surface (the step ``models-config``)."""
     library_versions: tuple[str, ...] = ()
