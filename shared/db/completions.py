@@ -6,13 +6,17 @@ from typing import Final
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
+
+from shared.contracts import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
 class CachedAnswer:
     """An answer to an identical request. ``text`` is None while somebody is still asking.
 
-    ``seconds`` is how long the provider took for it; None: nobody knows any more.
+    ``seconds`` is how long the provider took for it; None: nobody knows any more. ``tokens`` are its tokens with their
+    likelihoods (``Token`` of ``shared/llm/chat.py``); None: not known.
     """
 
     text: str | None
@@ -21,6 +25,7 @@ class CachedAnswer:
     prompt_tokens: int
     completion_tokens: int
     seconds: float | None = None
+    tokens: list[JsonObject] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,7 @@ class Limits:
 _FIND: Final = """
 SELECT text, coalesce(model, '') AS model, coalesce(finish_reason, '') AS finish_reason,
        coalesce(prompt_tokens, 0) AS prompt_tokens, coalesce(completion_tokens, 0) AS completion_tokens,
-       seconds
+       seconds, tokens
 FROM llm_answers WHERE key = %(key)s AND (asking_until > now() OR (text IS NOT NULL AND at > now() - %(age)s))
 """
 
@@ -55,7 +60,8 @@ _CLAIM: Final = """
 INSERT INTO llm_answers AS a (key, provider, asking_until) VALUES (%(key)s, %(provider)s, now() + %(lease)s)
 ON CONFLICT (key) DO UPDATE SET
     asking_until = excluded.asking_until, at = excluded.at,
-    text = NULL, model = NULL, finish_reason = NULL, prompt_tokens = NULL, completion_tokens = NULL, seconds = NULL
+    text = NULL, model = NULL, finish_reason = NULL, prompt_tokens = NULL, completion_tokens = NULL, seconds = NULL,
+    tokens = NULL
 WHERE a.asking_until <= now() OR (a.asking_until IS NULL AND a.at <= now() - %(age)s)
 RETURNING asking_until
 """
@@ -73,14 +79,15 @@ def claim_question(conn: Connection, key: bytes, *, provider: str, lease: timede
 _ANSWER: Final = """
 UPDATE llm_answers SET asking_until = NULL, at = now(), text = %(text)s, model = %(model)s,
     finish_reason = %(finish_reason)s, prompt_tokens = %(prompt_tokens)s, completion_tokens = %(completion_tokens)s,
-    seconds = %(seconds)s
+    seconds = %(seconds)s, tokens = %(tokens)s
 WHERE key = %(key)s AND asking_until = %(claim)s
 """
 
 
 def keep_answer(conn: Connection, key: bytes, claim: datetime, answer: CachedAnswer) -> None:
     """Write the answer down for whoever asks the same; nothing happens when another one has taken the claim over."""
-    conn.execute(_ANSWER, {"key": key, "claim": claim, **vars(answer)})
+    tokens = None if answer.tokens is None else Jsonb(answer.tokens)
+    conn.execute(_ANSWER, {"key": key, "claim": claim, **vars(answer) | {"tokens": tokens}})
 
 
 def release_question(conn: Connection, key: bytes, claim: datetime) -> None:

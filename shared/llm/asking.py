@@ -4,15 +4,19 @@ import math
 import re
 import time
 import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.errors import InvalidInputError
 from shared.llm.chat import ChatRequest
 from shared.llm.connection import OPENAI, Provider, client_of
-from shared.llm.structured import Bounds, storable, strict_json, takes_strict
+from shared.llm.replies import Reply, VectorsReply
+from shared.llm.structured import Bounds, strict_json, takes_strict
 
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = 500
@@ -20,6 +24,8 @@ _OVERLOADED: Final = 503
 _QUOTA: Final = "insufficient_quota"
 _CODE: Final = re.compile(r"[a-z0-9_.-]{1,64}")
 _ENTRIES: Final = 10_000
+
+A = TypeVar("A", bound=BaseModel)
 
 
 class NoAnswerError(Exception):
@@ -41,48 +47,6 @@ class NoAnswerError(Exception):
         self.after_s = after_s
 
 
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = Field(None, max_length=64)
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(ge=0, le=10_000_000)
-    completion_tokens: int = Field(ge=0, le=10_000_000)
-
-
-class Reply(BaseModel):
-    """What a provider answers with, as far as anybody reads it. ``usage`` is None where it tells nonsense."""
-
-    model: str = Field("", max_length=256)
-    choices: list[_Choice] = Field(min_length=1)
-    usage: Any = None
-
-    @property
-    def text(self) -> str:
-        """What the model says; empty when it refuses to say anything."""
-        return storable(self.choices[0].message.content or "")
-
-    @property
-    def finish_reason(self) -> str:
-        """Why it stopped there, as the provider says."""
-        choice = self.choices[0]
-        return "refusal" if choice.message.refusal else storable(choice.finish_reason or "stop")
-
-    def tokens(self, estimate: tuple[int, int]) -> tuple[int, int]:
-        """Return the tokens of prompt and answer as the provider counted them, or else the estimate."""
-        try:
-            usage = _Usage.model_validate(self.usage)
-        except ValidationError:
-            return estimate
-        return usage.prompt_tokens, usage.completion_tokens
-
-
 class Line:
     """A provider, asked one request at a time or several from threads."""
 
@@ -101,18 +65,29 @@ class Line:
 
     def ask(self, request: ChatRequest, *, timeout_s: float) -> Reply:
         """Send a request once and return the answer within ``timeout_s``. Raises NoAnswerError."""
+        create = self._client.chat.completions.with_streaming_response.create
+        return self._sent(lambda: create(**self._body(request), timeout=timeout_s), Reply, timeout_s, self._size)
+
+    def embed(self, model: str, texts: Sequence[str], *, timeout_s: float, max_bytes: int) -> VectorsReply:
+        """Ask for the texts' vectors once and return them within ``timeout_s``. Raises NoAnswerError."""
+        create = self._client.embeddings.with_streaming_response.create
+        return self._sent(
+            lambda: create(model=model, input=list(texts), encoding_format="base64", timeout=timeout_s),
+            VectorsReply,
+            timeout_s,
+            max_bytes,
+        )
+
+    def _sent(
+        self, send: Callable[[], AbstractContextManager[Any]], kind: type[A], timeout_s: float, max_bytes: int
+    ) -> A:
         import httpx2
         import openai
 
         from shared.llm.wire import allowing
 
         try:
-            with (
-                allowing(seconds=timeout_s, size=self._size),
-                self._client.chat.completions.with_streaming_response.create(
-                    **self._body(request), timeout=timeout_s
-                ) as response,
-            ):
+            with allowing(seconds=timeout_s, size=max_bytes), send() as response:
                 body = b"".join(response.iter_bytes())
         except openai.APIStatusError as error:
             raise _status(error) from None  # its text may hold the request's, or the key's end
@@ -120,7 +95,7 @@ class Line:
             raise _lost(error.__cause__ or error) from None
         except httpx2.HTTPError as error:
             raise _lost(error) from None
-        return self._read(body)
+        return self._read(body, kind)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -131,6 +106,8 @@ class Line:
             # OpenAI's newer models refuse the old name, most other servers do not know the new one
             "max_completion_tokens" if self._provider.name == OPENAI else "max_tokens": request.max_tokens,
         }
+        if request.top_logprobs is not None:
+            body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.schema_ is not None:
             wanted = {
                 "name": request.schema_name,
@@ -140,10 +117,11 @@ class Line:
             body["response_format"] = {"type": "json_schema", "json_schema": wanted}
         return body
 
-    def _read(self, body: bytes) -> Reply:
+    def _read(self, body: bytes, kind: type[A]) -> A:
+        bounds = replace(self._bounds, characters=max(self._bounds.characters, len(body)))
         try:
-            value = strict_json(body.decode(errors="surrogateescape"), self._bounds, storable_texts=False)
-            return Reply.model_validate(value)
+            value = strict_json(body.decode(errors="surrogateescape"), bounds, storable_texts=False)
+            return kind.model_validate(value)
         except (ValidationError, InvalidInputError):
             raise NoAnswerError("bad-answer", called=True, unclear=True) from None
 

@@ -38,6 +38,8 @@ class ChatRequest(Contract):
     temperature: float = Field(0.0, ge=0, le=2)
     max_tokens: int = Field(1024, ge=1, le=1_000_000)
     seed: int = Field(0, ge=-(2**63), lt=2**63)
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    """Ask how likely each token was, and so many others in its place; None: do not ask."""
 
     @property
     def deterministic(self) -> bool:
@@ -46,12 +48,28 @@ class ChatRequest(Contract):
 
     def key(self, provider: Provider) -> bytes:
         """Return the SHA-256 (32 bytes) of the question and of where it is asked: equal questions, equal keys."""
-        asked = {"provider": provider.name, "base_url": provider.base_url, "request": self.model_dump(by_alias=True)}
+        request = self.model_dump(by_alias=True)
+        if self.top_logprobs is None:  # then it is the question that it was before there was such a field
+            del request["top_logprobs"]
+        asked = {"provider": provider.name, "base_url": provider.base_url, "request": request}
         return hashlib.sha256(ids.canonical_json(asked)).digest()
 
     def followed_by(self, messages: tuple[Message, ...]) -> "ChatRequest":
         """Return the same question with the conversation grown by these messages."""
         return self.model_copy(update={"messages": self.messages + messages})
+
+
+class Candidate(Contract):
+    """A token, and the natural logarithm of its probability (0: certain)."""
+
+    token: str
+    logprob: float
+
+
+class Token(Candidate):
+    """A token of an answer. ``top`` has the likeliest ones in its place, itself usually among them."""
+
+    top: tuple[Candidate, ...] = ()
 
 
 class Completion(Contract):
@@ -71,6 +89,8 @@ class Completion(Contract):
     """Requests for it that the model may have been at work on: 0 from the cache, else 1, or more after errors."""
     seconds: float | None = None
     """How long the provider took for it, when it was asked; None: nobody knows any more."""
+    tokens: tuple[Token, ...] | None = None
+    """The answer's tokens and how likely they were (see ``probabilities.py``); None: not asked for, or not told."""
 
 
 @dataclass(frozen=True, kw_only=True)

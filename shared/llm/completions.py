@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from shared.contracts import Path
 from shared.db import completions as rows
+from shared.db import embeddings
 from shared.db.completions import CachedAnswer
 from shared.db.pool import Database, get_database
 from shared.errors import UnavailableError
@@ -147,12 +148,16 @@ class Completions:
 
 
 def tidy(database: Database) -> None:
-    """Forget answers that are too old, and book what askers that died had reserved; for the hourly sweep."""
+    """Forget answers and vectors that are too old, and book what dead askers had reserved; for the hourly sweep."""
     age = timedelta(days=llm_policy().completions.cache_days)
     deleted = _PAGE
     while deleted == _PAGE:
         with database.transaction() as conn:
             deleted = rows.prune_answers(conn, age, _PAGE)
+    deleted = _PAGE
+    while deleted == _PAGE:
+        with database.transaction() as conn:
+            deleted = embeddings.prune_vectors(conn, age, _PAGE)
     with database.transaction() as conn:
         rows.book_abandoned(conn, COMPLETION, _SURELY_OVER)
 

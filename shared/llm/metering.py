@@ -43,22 +43,24 @@ class Meter:
         self._provider = provider.name
         self._limits = limits
 
-    def open(self, conn: Connection, request: ChatRequest, purpose: str, job_id: str | None) -> Account | None:
-        """Reserve what a request may cost; None: the model is free.
+    def reserve(
+        self, conn: Connection, model: str, tokens: tuple[int, int], *, purpose: str, job_id: str | None
+    ) -> Account | None:
+        """Reserve what a request of so many tokens (in by an estimate, out at the most) may cost; None: it is free.
 
         The month's row is locked until the transaction ends, so requests at the same time cannot together pass the
         budget. Raises RefusedError (``budget-exceeded``) when it would be passed.
         """
-        price, _ = price_of(self._provider, request.model)
+        price, _ = price_of(self._provider, model)
         if not price.input and not price.output:
             return None
-        tokens_in, tokens_out = ceil(estimated_tokens(request)[0] * _CAUTION), request.max_tokens
-        usd = self._usd(request.model, tokens_in, tokens_out)
+        tokens_in, tokens_out = ceil(tokens[0] * _CAUTION), tokens[1]
+        usd = self._usd(model, tokens_in, tokens_out)
         spend.lock_month(conn)
         budget.require_month(conn, self._limits, usd=usd)
         account = Account(
             reference=ids.new_id(COMPLETION),
-            model=request.model,
+            model=model,
             purpose=purpose,
             job_id=job_id,
             tokens_in=tokens_in,

@@ -84,6 +84,18 @@ class CompletionsPolicy(Contract):
     max_answer_depth: Count
 
 
+class EmbeddingsPolicy(Contract):
+    """Bounds of embeddings: of their batches and their time. ``model`` is asked of a provider that is not ours."""
+
+    model: str
+    timeout: Duration
+    batch_texts: Count
+    batch_bytes: Count
+    max_text_bytes: Count
+    max_answer_bytes: Count
+    most_dimensions: Count
+
+
 class SunsetWatch(Contract):
     """When the end of a model begins to matter."""
 
@@ -112,6 +124,7 @@ class LlmPolicy(Contract):
     epochs: EpochsPolicy
     life_cycle: LifecyclePolicy
     completions: CompletionsPolicy
+    embeddings: EmbeddingsPolicy
     sunset_watch: SunsetWatch
     sunset: tuple[SunsetRule, ...]
 

@@ -6,25 +6,30 @@ Whoever dies on the way leaves leases that run out by themselves, and a reserved
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
+from psycopg import Connection
 
 from shared.contracts import Path
 from shared.db import completions as rows
 from shared.db.completions import CachedAnswer
 from shared.db.pool import Database
 from shared.errors import RefusedError, TuneyardError, UnavailableError
-from shared.llm.asking import Line, NoAnswerError, Reply
-from shared.llm.chat import CallPolicy, ChatRequest, Completion
+from shared.llm.asking import Line, NoAnswerError
+from shared.llm.chat import CallPolicy, ChatRequest, Completion, Token
 from shared.llm.connection import Provider
 from shared.llm.limits import Limiter, Permit
 from shared.llm.metering import Account, Meter, estimated_tokens
+from shared.llm.replies import Reply
 
 log = structlog.get_logger()
+
+R = TypeVar("R")
 
 _MARGIN_S: Final = 2.0
 """How much longer a permit's lease lasts than its request may take."""
@@ -41,14 +46,13 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """A request on its way: what for, for which job, until when (monotonic seconds), and how often at the most."""
+class Errand:
+    """What is asked of a provider: what for, for which job, until when (monotonic seconds), how often at the most."""
 
-    request: ChatRequest
     purpose: str
     job_id: str | None
     deadline: float
-    most_calls: int
+    most_calls: int = 1_000
 
     @property
     def seconds_left(self) -> float:
@@ -56,8 +60,15 @@ class Question:
         return self.deadline - time.monotonic()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question(Errand):
+    """A completion that is asked for."""
+
+    request: ChatRequest
+
+
 @dataclass
-class _Count:
+class Count:
     """Requests sent; those that the model may have been at work on; and those that may have been billed for nothing."""
 
     sent: int = 0
@@ -67,6 +78,29 @@ class _Count:
     def as_details(self) -> dict[str, int]:
         """Return what an error tells of them."""
         return {"requests": self.sent, "calls": self.calls}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(Generic[R]):
+    """A request: what it may cost (tokens in by an estimate, out at the most), how it is sent and its answer kept.
+
+    ``send`` gets the seconds that it may take; ``used`` returns the tokens in and out; ``keep`` writes the answer down,
+    which took so many seconds, in the transaction that books it.
+    """
+
+    model: str
+    tokens: tuple[int, int]
+    send: Callable[[Line, float], R]
+    used: Callable[[R], tuple[int, int]]
+    keep: Callable[[Connection, R, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a request has cost in US dollars, and how many requests the model may have been at work on."""
+
+    cost_usd: float
+    calls: int
 
 
 class Asker:
@@ -88,17 +122,49 @@ class Asker:
 
     def answer(self, question: Question, claim: Claim | None = None) -> Completion:
         """Return the provider's answer, written down and paid for. Raises as ``Completions.complete``."""
+        request = question.request
+        kept: list[CachedAnswer] = []
+
+        def keep(conn: Connection, reply: Reply, took_s: float) -> None:
+            answer = _cached(request, reply, took_s)
+            kept.append(answer)
+            if claim is not None and answer.finish_reason in _WHOLE and answer.text:
+                rows.keep_answer(conn, claim.key, claim.token, answer)
+            elif claim is not None:
+                rows.release_question(conn, claim.key, claim.token)
+
+        done = self.run(
+            question,
+            Work(
+                model=request.model,
+                tokens=(estimated_tokens(request)[0], request.max_tokens),
+                send=lambda line, timeout_s: line.ask(request, timeout_s=timeout_s),
+                used=lambda reply: reply.tokens(estimated_tokens(request, reply.text)),
+                keep=keep,
+            ),
+        )
+        return completion_of(kept[-1], Path.MODEL, cost_usd=done.cost_usd, calls=done.calls)
+
+    def run(self, errand: Errand, work: Work[R]) -> Done:
+        """Send a request until there is an answer; write it down, paid for. Raises as ``Completions.complete``."""
         with self._database.transaction() as conn, conn.pipeline():
-            account = self._meter.open(conn, question.request, question.purpose, question.job_id)
-        count = _Count()
+            account = self._meter.reserve(
+                conn, work.model, work.tokens, purpose=errand.purpose, job_id=errand.job_id
+            )  # fmt: skip
+        count = Count()
         try:
-            reply, permit, took_s = self._reply(question, count)
-            return self._keep(question, claim, reply, permit=permit, account=account, count=count, took_s=took_s)
+            reply, permit, took_s = self._reply(errand, work.send, count)
+            count.unclear += 1  # until it is written down
+            with self._database.transaction() as conn, conn.pipeline():  # one trip for all of it
+                work.keep(conn, reply, took_s)
+                cost_usd = self._meter.close(conn, account, tokens=work.used(reply), unclear=count.unclear - 1)
+                self._limiter.release(conn, permit)
+            return Done(cost_usd=cost_usd, calls=count.calls)
         except BaseException as error:
             with suppress(UnavailableError):
                 self._give_up(account, count)
             if isinstance(error, NoAnswerError):
-                raise self._explained(error, question, count) from None
+                raise self._explained(error, errand, count) from None
             if isinstance(error, TuneyardError):
                 error.details.update(count.as_details())
             raise
@@ -113,24 +179,24 @@ class Asker:
                 )
             return self._line
 
-    def _reply(self, question: Question, count: _Count) -> tuple[Reply, Permit, float]:
+    def _reply(self, errand: Errand, send: Callable[[Line, float], R], count: Count) -> tuple[R, Permit, float]:
         """Ask until there is an answer, or no more sense in asking; with it, how long it took. Raises NoAnswerError."""
         lease = timedelta(seconds=self._policy.request_timeout_s + _MARGIN_S)
         line = self.connected()
         while True:
-            permit = self._limiter.acquire(question.deadline, lease)
+            permit = self._limiter.acquire(errand.deadline, lease)
             try:
-                timeout_s = max(0.0, min(self._policy.request_timeout_s, question.seconds_left))
+                timeout_s = max(0.0, min(self._policy.request_timeout_s, errand.seconds_left))
                 count.sent += 1
                 sent_at = time.monotonic()
-                reply = line.ask(question.request, timeout_s=timeout_s)
+                reply = send(line, timeout_s)
             except NoAnswerError as error:
                 count.calls += error.called
                 count.unclear += error.unclear
                 self._release(permit, hold_back_s=min(error.after_s, self._policy.longest_busy_s))
                 pause_s = 0.0 if error.after_s else self._pause_s(count.sent)  # told to wait, it waits for its leave
-                enough = count.sent >= self._policy.tries or count.calls >= question.most_calls
-                if enough or not error.again or pause_s >= question.seconds_left:
+                enough = count.sent >= self._policy.tries or count.calls >= errand.most_calls
+                if enough or not error.again or pause_s >= errand.seconds_left:
                     raise
                 time.sleep(pause_s)
             except BaseException:  # the worker is stopped, for one
@@ -151,39 +217,15 @@ class Asker:
         with suppress(UnavailableError), self._database.transaction() as conn:  # else the lease runs out
             self._limiter.release(conn, permit, hold_back_s=hold_back_s)
 
-    def _keep(
-        self, question: Question, claim: Claim | None, reply: Reply, *, permit: Permit, account: Account | None,
-        count: _Count, took_s: float,
-    ) -> Completion:  # fmt: skip
-        """Write answer and cost down, in one transaction: what is given out is kept and booked."""
-        prompt, answered = reply.tokens(estimated_tokens(question.request, reply.text))
-        answer = CachedAnswer(
-            text=reply.text,
-            model=reply.model or question.request.model,
-            finish_reason=reply.finish_reason,
-            prompt_tokens=prompt,
-            completion_tokens=answered,
-            seconds=took_s,
-        )
-        count.unclear += 1  # until it is written down
-        with self._database.transaction() as conn, conn.pipeline():  # one trip for all of it
-            if claim is not None and answer.finish_reason in _WHOLE and answer.text:
-                rows.keep_answer(conn, claim.key, claim.token, answer)
-            elif claim is not None:
-                rows.release_question(conn, claim.key, claim.token)
-            cost_usd = self._meter.close(conn, account, tokens=(prompt, answered), unclear=count.unclear - 1)
-            self._limiter.release(conn, permit)
-        return completion_of(answer, Path.MODEL, cost_usd=cost_usd, calls=count.calls)
-
-    def _give_up(self, account: Account | None, count: _Count) -> None:
+    def _give_up(self, account: Account | None, count: Count) -> None:
         if account is not None:
             with self._database.transaction() as conn:
                 self._meter.close(conn, account, tokens=None, unclear=count.unclear)
 
-    def _explained(self, failure: NoAnswerError, question: Question, count: _Count) -> TuneyardError:
+    def _explained(self, failure: NoAnswerError, errand: Errand, count: Count) -> TuneyardError:
         """Turn the last failure into the error that callers see, without a word of what was asked or answered."""
         name, why = self._provider.name, failure.why
-        log.warning("no completion", provider=name, purpose=question.purpose, why=why, requests=count.sent)
+        log.warning("no completion", provider=name, purpose=errand.purpose, why=why, requests=count.sent)
         if why == "bad-answer":
             return UnavailableError(
                 f"{name} answered with what is no completion",
@@ -206,6 +248,20 @@ class Asker:
         )
 
 
+def _cached(request: ChatRequest, reply: Reply, took_s: float) -> CachedAnswer:
+    prompt, answered = reply.tokens(estimated_tokens(request, reply.text))
+    likely = None if request.top_logprobs is None else reply.likelihoods
+    return CachedAnswer(
+        text=reply.text,
+        model=reply.model or request.model,
+        finish_reason=reply.finish_reason,
+        prompt_tokens=prompt,
+        completion_tokens=answered,
+        seconds=took_s,
+        tokens=None if likely is None else [token.model_dump() for token in likely],
+    )
+
+
 def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float = 0.0, calls: int = 0) -> Completion:
     """Return an answer as the caller sees it. Its text is there."""
     return Completion(
@@ -216,6 +272,7 @@ def completion_of(answer: CachedAnswer, path: Path, *, cost_usd: float = 0.0, ca
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         seconds=answer.seconds,
+        tokens=None if answer.tokens is None else tuple(map(Token.model_validate, answer.tokens)),
         cost_usd=cost_usd,
         calls=calls,
     )

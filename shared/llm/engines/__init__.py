@@ -130,6 +130,8 @@ class BaseModel:
     """Unix seconds: when it came into the product."""
     module: str
     """Where its engine is, as ``ENGINE``: imported when it is needed, for its libraries are heavy."""
+    version: str = "1"
+    """Another one: other answers to the same. Vectors of different versions are never compared."""
 
 
 _ENGINES: Final = (
@@ -141,6 +143,11 @@ _ENGINES: Final = (
 def base_models() -> tuple[BaseModel, ...]:
     """Return the base models of this product. Loads no library."""
     return _ENGINES
+
+
+def default_embedding() -> str:
+    """Return the name of the best model for vectors that is here. Loads no library."""
+    return EMBEDDING
 
 
 def base_model(name: str) -> BaseModel:

@@ -213,7 +213,7 @@ def test_those_who_ask_at_once_cannot_pass_the_budget_together(settings: Setting
     def reserve(n: int) -> bool:
         try:
             with database.transaction() as conn:
-                return meter.open(conn, question(max_tokens=5_000), "test", None) is not None
+                return meter.reserve(conn, "gpt-4o-mini", (10, 5_000), purpose="test", job_id=None) is not None
         except RefusedError:
             return False
 
@@ -226,7 +226,7 @@ def test_those_who_ask_at_once_cannot_pass_the_budget_together(settings: Setting
 def test_what_a_dead_asker_had_reserved_goes_on_counting(settings: Settings, database: Database) -> None:
     meter = Meter(Provider(name="openai", base_url="http://x", api_key=""))
     with database.transaction() as conn:
-        meter.open(conn, question(max_tokens=5_000), "test", None)
+        meter.reserve(conn, "gpt-4o-mini", (10, 5_000), purpose="test", job_id=None)
         before = budget.month_total(conn).spent
     tidy(database)
     assert _spend(database)[0][0] == "reserved"
