@@ -6,20 +6,24 @@ from pydantic import Field, ValidationError, model_validator
 
 from shared.contracts import Contract, JsonObject
 from shared.errors import InvalidInputError
-from shared.pipelines.dedup.prompt import MERGE, SEPARATE, MergeLabel, in_order
+from shared.pipelines.dedup.contracts import PairLabel
+from shared.pipelines.dedup.prompt import MERGE, SEPARATE, in_order
 
 MAX_STATEMENT_CHARS: Final = 10_000
-"""Of what a model is asked about. What is ingested is bounded by the policy, and shorter."""
+"""Of what a model is asked about. What is taken in is bounded by the policy, which allows no more."""
 
 Statement = Annotated[str, Field(min_length=1, max_length=MAX_STATEMENT_CHARS, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
 class Pair(Contract):
-    """Two statements, in their one order (``prompt.in_order``), and the cosine of their vectors (-1 to 1)."""
+    """Two statements, in their one order (``prompt.in_order``), and the cosine of their vectors (-1 to 1).
+
+    ``similarity`` is None where their vectors cannot be compared.
+    """
 
     a: Statement
     b: Statement
-    similarity: float = Field(ge=-1.0001, le=1.0001)
+    similarity: float | None = Field(default=None, ge=-1.0001, le=1.0001)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -35,7 +39,7 @@ class MergeAnswer(Contract):
     merge_probability: float = Field(ge=0, le=1)
 
 
-def pair_of(a: str, b: str, similarity: float) -> Pair:
+def pair_of(a: str, b: str, similarity: float | None) -> Pair:
     """Return two statements as a pair, whichever comes first. Raises InvalidInputError."""
     first, second = in_order(a, b)
     return parse_pair({"a": first, "b": second, "similarity": similarity})
@@ -57,7 +61,7 @@ def parse_pair(raw: Any) -> Pair:
         raise InvalidInputError(f"this is no pair of statements: {told}") from None
 
 
-def label_of(raw: Any) -> MergeLabel:
+def label_of(raw: Any) -> PairLabel:
     """Read a row's label. Raises InvalidInputError when the view gave something else."""
     if raw == MERGE:
         return "merge"

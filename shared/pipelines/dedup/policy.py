@@ -55,6 +55,7 @@ class SimilarityPolicy(Contract):
 
     midpoint: float = Field(ge=-1, le=1)
     slope: float = Field(gt=0)
+    max_confidence: float = Field(ge=0.5, lt=1)
 
 
 class ClustersPolicy(Contract):
@@ -83,8 +84,11 @@ class ModelPolicy(Contract):
     """How models are asked and compared."""
 
     base_model: str
+    max_tokens: Some
     batch: Some
     answer_seconds: Seconds
+    word_alone: float = Field(ge=0.5, lt=1)
+    listed: Some
     gate: GatePolicy
 
 
@@ -92,6 +96,7 @@ class RetrainPolicy(Contract):
     """What starts the weekly retraining."""
 
     new_decisions: Some
+    live: Literal["never", "ours", "always"]
 
 
 class Policy(Contract):
