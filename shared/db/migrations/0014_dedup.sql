@@ -102,7 +102,8 @@ CREATE TABLE clusters (
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX clusters_open ON clusters (similarity_mean, id) WHERE state = 'open';
+CREATE INDEX clusters_open ON clusters (similarity_mean, id) WHERE state = 'open' AND merge_probability IS NULL;
+CREATE INDEX clusters_open_asked ON clusters (merge_probability, id) WHERE state = 'open' AND merge_probability IS NOT NULL;
 
 -- Members of a cluster that somebody has answered (state decided, or a standing response) never change.
 CREATE TABLE cluster_members (
@@ -161,6 +162,7 @@ CREATE TABLE pairs (
 );
 CREATE INDEX pairs_b ON pairs (b);
 CREATE INDEX pairs_by_component ON pairs (component);
+CREATE INDEX pairs_by_time ON pairs (at);
 COMMENT ON TABLE pairs IS 'Ground truth from people. The only source of dedup''s training data.';
 
 -- Two insights that people keep separate, and a chain of merges that makes them one.
