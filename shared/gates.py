@@ -5,6 +5,9 @@ difference; a sign-flip test guards the claim that one is better. The second is 
 only three rows differ, all against the candidate, no resample of them ever favours it, and the bootstrap alone would
 call it worse; but three coins fall alike one time in eight. With both, equally good models are told apart wrongly no
 more often than ``alpha``.
+
+Where rows come in groups that are alike (``Scores.groups``), both draw whole groups: a hundred frames of one camera are
+not a hundred witnesses.
 """
 
 import math
@@ -110,10 +113,13 @@ def improvement(comparison: Comparison, policy: GatePolicy) -> Verdict:
     return _verdict(_IMPROVEMENT, comparison, found, outcome, conclusion)
 
 
-def difference(candidate: Sequence[float], active: Sequence[float], policy: GatePolicy) -> Difference:
+def difference(
+    candidate: Sequence[float], active: Sequence[float], policy: GatePolicy, groups: Sequence[str] = ()
+) -> Difference:
     """Compare paired scores (at least one pair; higher is better). Deterministic for a policy.
 
-    Raises InvalidInputError when the lengths differ or a score is not finite.
+    ``groups`` has the group of each row, or nothing where each row stands for itself. Raises InvalidInputError when the
+    lengths differ or a score is not finite.
     """
     import numpy as np
 
@@ -124,11 +130,43 @@ def difference(candidate: Sequence[float], active: Sequence[float], policy: Gate
     gains = np.asarray(candidate, dtype=np.float64) - np.asarray(active, dtype=np.float64)
     if not np.isfinite(gains).all():
         raise InvalidInputError("a score is not a finite number")
-    gains.sort()  # so that the order of the rows decides nothing
     rng = np.random.default_rng(policy.seed)
-    low, high = np.quantile(_bootstrap_means(gains, policy.resamples, rng), [policy.alpha, 1 - policy.alpha])
-    p_worse, p_better = _sign_flip(gains, policy.resamples, rng)
+    bounds = [policy.alpha, 1 - policy.alpha]
+    if groups:
+        sums, sizes = _by_group(gains, groups)
+        low, high = np.quantile(_group_means(sums, sizes, policy.resamples, rng), bounds)
+        p_worse, p_better = _sign_flip(sums, policy.resamples, rng)
+    else:
+        gains.sort()  # so that the order of the rows decides nothing
+        low, high = np.quantile(_bootstrap_means(gains, policy.resamples, rng), bounds)
+        p_worse, p_better = _sign_flip(gains, policy.resamples, rng)
     return Difference(mean=float(gains.mean()), low=float(low), high=float(high), p_worse=p_worse, p_better=p_better)
+
+
+def _by_group(gains: "Floats", groups: Sequence[str]) -> "tuple[Floats, Floats]":
+    """Return the sum and the rows of each group, in an order in which neither rows nor names have a say."""
+    import numpy as np
+
+    if len(groups) != len(gains):
+        raise InvalidInputError(f"{len(groups)} groups were given for {len(gains)} rows")
+    _, places = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.argsort(gains, kind="stable")  # sums of the same numbers must not depend on the rows' order either
+    sums = np.bincount(places[order], weights=gains[order]).astype(np.float64)
+    sizes = np.bincount(places).astype(np.float64)
+    order = np.lexsort((sizes, sums))
+    return sums[order], sizes[order]
+
+
+def _group_means(sums: "Floats", sizes: "Floats", resamples: int, rng: "np.random.Generator") -> "Floats":
+    """Return the mean over the rows of each resample of the groups."""
+    import numpy as np
+
+    groups = len(sums)
+    means = []
+    for draws in _batches(groups, resamples):
+        drawn = rng.integers(0, groups, size=(draws, groups), dtype=np.int32)
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return np.concatenate(means)
 
 
 def _bootstrap_means(gains: "Floats", resamples: int, rng: "np.random.Generator") -> "Floats":
@@ -170,7 +208,7 @@ def _batches(rows: int, resamples: int) -> list[int]:
 
 def _difference(comparison: Comparison, policy: GatePolicy) -> Difference:
     active = comparison.active.per_row if comparison.active else ()
-    return difference(comparison.candidate.per_row, active, policy)
+    return difference(comparison.candidate.per_row, active, policy, comparison.candidate.groups)
 
 
 def _without_test(gate: str, comparison: Comparison, policy: GatePolicy) -> Verdict | None:

@@ -21,6 +21,7 @@ from shared.contracts import JsonObject, Queue, Scope, Verdict
 from shared.infer import Infer
 from shared.review import Review
 from shared.row_rules import RowRules
+from shared.training import LongTraining, Wider
 
 P = TypeVar("P", bound=BaseModel)
 I = TypeVar("I")  # noqa: E741  (I and O are the field's letters for input and output)
@@ -230,10 +231,15 @@ class Loaded(Protocol[I_contra, O]):
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """How one model did on some rows: one score for each row (higher is better, in row order), and summary figures."""
+    """How one model did on some rows: one score for each row (higher is better, in row order), and summary figures.
+
+    Where rows of a group are alike, ``groups`` has the group of each: gates then draw whole groups, for it is from
+    other groups that a model's next rows come.
+    """
 
     per_row: Sequence[float]
     metrics: JsonObject
+    groups: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,10 +310,11 @@ class Pipeline(Generic[I, O]):
 
     parse_input: Callable[[Any], I]
     """From the JSON of a row or a call to the contract. Raises ``InvalidInputError``."""
-    train: Callable[[Iterable[Row], Path, Report], TrainingSummary] | FineTune
+    train: Callable[[Iterable[Row], Path, Report], TrainingSummary] | LongTraining | FineTune
     """Train on the rows (split ``train`` only) and write the model's files into the folder. Deterministic.
 
-    Or how the rows become a fine-tune that a provider trains: the model's folder then names the provider's model.
+    Or the same with checkpoints; or how the rows become a fine-tune that a provider trains: the model's folder then
+    names the provider's model.
     """
     load: Callable[[Path], Loaded[I, O]]
     """Load what ``train`` wrote. Raises ``RefusedError`` when this process cannot compute its features exactly."""
@@ -333,6 +340,8 @@ class Pipeline(Generic[I, O]):
     infer: Infer | None = None
     """How one input is answered at once; None: the pipeline has no such step."""
     extra_steps: tuple[Step[Any], ...] = ()
+    wider: Mapping[str, Wider] = field(default_factory=dict)
+    """Steps of the loop, by name, that can do more in this pipeline."""
     reviews: tuple[Review, ...] = ()
     """What people decide on, one item at a time (``shared/loop/review.py``)."""
     models_file: str = "models.json"

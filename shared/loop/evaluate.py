@@ -19,6 +19,7 @@ from shared.datasets import Dataset, open_dataset
 from shared.db import evaluations
 from shared.db.datasets import DatasetRecord
 from shared.errors import RefusedError
+from shared.files import ResultFiles
 from shared.loop.card import model_card
 from shared.loop.choice import DatasetId, ModelId, dataset_of, latest_candidate, model_of, require_surface
 from shared.loop.loading import load_model
@@ -39,7 +40,10 @@ class EvaluateParams(Contract):
 
 
 class EvaluateResult(Contract):
-    """The evaluation. ``metrics`` has for each window the rows, and the figures of candidate and active model."""
+    """The evaluation. ``metrics`` has for each window the rows, and the figures of candidate and active model.
+
+    ``files`` are the pipeline's own report, where it writes one.
+    """
 
     evaluation_id: str
     model_id: str
@@ -49,6 +53,7 @@ class EvaluateResult(Contract):
     verdicts: tuple[Verdict, ...]
     passed: bool
     sentence: str
+    files: ResultFiles | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from shared.loop.refinetune import refinetune_step
 from shared.loop.retrain import retrain_step
 from shared.loop.surfaces import worded
 from shared.loop.train import train_step
+from shared.loop.wider import widened
 from shared.pipeline import FineTune, Pipeline, Step
 
 
@@ -40,4 +41,4 @@ def steps_of(pipeline: Pipeline[Any, Any]) -> tuple[Step[Any], ...]:
         unpin_step(pipeline),
         models_config_step(pipeline),
     )
-    return tuple(worded(pipeline, step) for step in steps)
+    return tuple(worded(pipeline, widened(pipeline, step)) for step in steps)

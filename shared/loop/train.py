@@ -4,7 +4,8 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from psycopg import Connection
 from pydantic import Field
@@ -12,10 +13,15 @@ from pydantic import Field
 from shared import ids, models
 from shared.contracts import Contract, JsonObject, Split, Surface
 from shared.datasets import Dataset, open_dataset
+from shared.db import checkpoints
+from shared.files import ResultFiles
+from shared.loop.checkpoints import JobCheckpoints
 from shared.loop.choice import DatasetId, dataset_of, require_surface
-from shared.pipeline import Done, FineTune, Pipeline, Row, Run, Step
+from shared.pipeline import Done, FineTune, Pipeline, Row, Run, Step, TrainingSummary
+from shared.training import LongTraining
 
 MODEL_KIND = "model"
+_TRAINED: Final = 0.95  # of the step's progress
 
 
 class TrainParams(Contract):
@@ -26,13 +32,17 @@ class TrainParams(Contract):
 
 
 class TrainResult(Contract):
-    """The candidate. ``manifest`` is the model's hash: the same dataset gives the same one again."""
+    """The candidate. ``manifest`` is the model's hash: the same dataset gives the same one again.
+
+    ``files`` are the model's own, where the pipeline hands them out.
+    """
 
     model_id: str
     version: str
     dataset_id: str
     manifest: str
     metrics: JsonObject
+    files: ResultFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,21 @@ class _Rows:
 
     def __iter__(self) -> Iterator[Row]:
         return self.dataset.rows(self.split)
+
+
+class _Training:
+    """One attempt at a long training. Implements ``shared.training.Training``."""
+
+    def __init__(self, run: Run, params: TrainParams, dataset: Dataset) -> None:
+        self.run = run
+        self.params = params
+        self.surface = params.surface
+        self.seed = dataset.facts.seed
+        self.checkpoints = JobCheckpoints(run)
+
+    def report(self, fraction: float, message: str, **counters: float) -> None:
+        """Tell progress (0 to 1); storing the model is the rest. Raises JobStopped."""
+        self.run.report(fraction * _TRAINED, message, **counters)
 
 
 def train_step(pipeline: Pipeline[Any, Any]) -> Step[TrainParams]:
@@ -67,12 +92,9 @@ def train(pipeline: Pipeline[Any, Any], run: Run, params: TrainParams) -> Done:
     require_surface(pipeline, params.surface)
     with run.reading() as conn:
         dataset = dataset_of(conn, pipeline, params.surface, params.dataset_id)
-    if isinstance(pipeline.train, FineTune):
-        raise TypeError(f"{pipeline.name} is trained by a provider: see loop/finetune.py")
-    rows = _Rows(open_dataset(run.artifacts, dataset.manifest), "train")
     folder = run.workdir / "model"
     folder.mkdir()
-    summary = pipeline.train(rows, folder, lambda fraction, message: run.report(fraction * 0.95, message))
+    summary = _trained(pipeline, run, params, open_dataset(run.artifacts, dataset.manifest), folder)
     libraries = library_versions(pipeline)
     # Only what decides the bytes: a name or a time in here would change the hash of the same model
     facts: JsonObject = {
@@ -89,6 +111,7 @@ def train(pipeline: Pipeline[Any, Any], run: Run, params: TrainParams) -> Done:
     )
 
     def record(conn: Connection) -> TrainResult:
+        checkpoints.drop(conn, run.job_id)
         model = models.register(
             conn, model_id=draft.model_id, pipeline=pipeline.name, surface=params.surface, manifest=manifest,
             dataset_id=dataset.id, job_id=run.job_id, parameters=summary.parameters, libraries=libraries,
@@ -97,6 +120,19 @@ def train(pipeline: Pipeline[Any, Any], run: Run, params: TrainParams) -> Done:
         return draft.model_copy(update={"version": model.version})
 
     return Done(result=draft, record=record)
+
+
+def _trained(
+    pipeline: Pipeline[Any, Any], run: Run, params: TrainParams, dataset: Dataset, folder: Path
+) -> TrainingSummary:
+    rows = _Rows(dataset, "train")
+    if isinstance(pipeline.train, FineTune):
+        raise TypeError(f"{pipeline.name} is trained by a provider: see loop/finetune.py")
+    if isinstance(pipeline.train, LongTraining):
+        training = _Training(run, params, dataset)
+        training.checkpoints.tidy()
+        return pipeline.train.train(rows, folder, training)
+    return pipeline.train(rows, folder, lambda fraction, message: run.report(fraction * _TRAINED, message))
 
 
 def library_versions(pipeline: Pipeline[Any, Any]) -> dict[str, str]:
