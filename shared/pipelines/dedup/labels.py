@@ -26,28 +26,20 @@ class Contradiction:
     b: str
     chain: tuple[str, ...]
 
-    @property
-    def pairs(self) -> frozenset[Pair]:
-        """All pairs that cannot be right together."""
-        return frozenset({(self.a, self.b), *(in_order(*link) for link in pairwise(self.chain))})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
     """What labelled pairs make of the ids in them.
 
-    ``component``: for each id the smallest id among all that labelled pairs connect it with. ``groups``: ids that are
-    the same thing by merges that nothing contradicts, each group sorted.
+    ``component``: for each id the smallest id among all that labelled pairs connect it with. ``contradicted``: pairs
+    that cannot be right together; without those of them that are merges no chain contradicts a separate pair any more.
+    ``groups``: ids that are the same thing by merges that nothing contradicts, each group sorted.
     """
 
     component: Mapping[str, str]
     contradictions: tuple[Contradiction, ...]
+    contradicted: frozenset[Pair]
     groups: tuple[tuple[str, ...], ...]
-
-    @property
-    def contradicted(self) -> frozenset[Pair]:
-        """All pairs that are part of a contradiction."""
-        return frozenset().union(*(found.pairs for found in self.contradictions))
 
 
 def in_order(a: str, b: str) -> Pair:
@@ -84,19 +76,35 @@ def structure(labels: Mapping[Pair, PairLabel], also: Iterable[Pair] = ()) -> St
     ``also``: pairs that are merged without anybody's label; they count for the groups only, and
     only where they join no two ids that people keep separate.
     """
-    merges = [pair for pair, label in labels.items() if label == MERGE]
-    together = _smallest(merges)
-    links = _links(merges)
-    contradictions = tuple(
+    sound = {pair for pair, label in labels.items() if label == MERGE}
+    first: dict[Pair, Contradiction] = {}
+    contradicted: set[Pair] = set()
+    while found := _contradictions(labels, sound):
+        for each in found:
+            first.setdefault((each.a, each.b), each)
+            links = {in_order(*link) for link in pairwise(each.chain)}
+            contradicted |= {(each.a, each.b), *links}
+            sound -= links
+    return Structure(
+        component=_smallest(labels),
+        contradictions=tuple(first[pair] for pair in sorted(first)),
+        contradicted=frozenset(contradicted),
+        groups=_groups(_unlabelled(labels, sorted(sound), also)),
+    )
+
+
+def _contradictions(labels: Mapping[Pair, PairLabel], merges: Iterable[Pair]) -> list[Contradiction]:
+    """Return for each separate pair that merges connect the shortest chain of them."""
+    together, links = _smallest(merges), _links(merges)
+    return [
         Contradiction(a=a, b=b, chain=_chain(links, a, b))
         for (a, b), label in sorted(labels.items())
-        if label == SEPARATE and a in together and together[a] == together.get(b)
-    )
-    doubtful = frozenset().union(*(found.pairs for found in contradictions))
-    sound = [pair for pair in merges if pair not in doubtful]
-    return Structure(
-        component=_smallest(labels), contradictions=contradictions, groups=_groups(_unlabelled(labels, sound, also))
-    )
+        if label == SEPARATE and _same(together, a, b)
+    ]
+
+
+def _same(together: Mapping[str, str], a: str, b: str) -> bool:
+    return a in together and together[a] == together.get(b)
 
 
 def _groups(pairs: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:
@@ -112,9 +120,7 @@ def _unlabelled(labels: Mapping[Pair, PairLabel], sound: Sequence[Pair], also: I
     for pair in sorted(pair for pair in set(also) if pair not in labels):
         tried = [*found, pair]
         together = _smallest(tried)
-        if not any(
-            label == SEPARATE and a in together and together[a] == together.get(b) for (a, b), label in labels.items()
-        ):
+        if not any(label == SEPARATE and _same(together, *kept) for kept, label in labels.items()):
             found = tried
     return found
 
