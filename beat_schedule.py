@@ -38,7 +38,7 @@ SWEEPS = (
         name="prune",
         every=timedelta(hours=1),
         why="Deletes progress events of long finished jobs, idempotency keys nobody will repeat, what killed"
-        " imports had staged, and the texts of answered calls in Redis's file.",
+        " imports had staged, uploads that no job wants, and the texts of answered calls in Redis's file.",
     ),
     Sweep(
         name="providers",

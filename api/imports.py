@@ -16,7 +16,7 @@ from api.security import Principal, requires
 from api.steps import ACCEPTED, submit_step
 from shared.artifacts import ArtifactStore, FileRef, Manifest
 from shared.errors import InvalidInputError
-from shared.loop.importing import UPLOAD
+from shared.files import UPLOAD, uploads_of
 from shared.pipeline import Step
 
 NAME: Final = "import"
@@ -57,9 +57,10 @@ def add_import(router: APIRouter, step: Step[Any]) -> None:
         request: Request, who: Annotated[Principal, requires(step.scope)], front: FrontDep
     ) -> Response:
         format_ = _format_of(request)
-        file = await store_body(front.artifacts, request)
+        uploads = uploads_of(front.artifacts)
+        file = await store_body(uploads, request)
         manifest = Manifest(kind=UPLOAD, files={f"rows.{format_}": file})
-        upload = await anyio.to_thread.run_sync(front.artifacts.publish, manifest)
+        upload = await anyio.to_thread.run_sync(uploads.publish, manifest)
         params = step.params.model_validate({"upload": upload, "format": format_})
         return await submit_step(request, step, params, who)
 

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.artifact_stores import BlobStore
-from shared.artifacts import BlobWriter, FileRef
+from shared.artifacts import BlobWriter, FileRef, StoredBlob, TransientStore
 from shared.blobs import HashingWriter, Source, blob_name
 from shared.errors import NotFoundError, UnavailableError
 
@@ -35,12 +35,22 @@ _MISSING: Final = {"404", "NoSuchKey", "NotFound"}
 class S3Store(BlobStore):
     """Blobs as objects: ``prefix/blobs/ab/abcd…``. S3 shows an object only when all of it has arrived."""
 
-    def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        endpoint_url: str | None = None,
+        client: Any = None,
+        transient: bool = False,
+    ) -> None:
         self._bucket = bucket
+        self._root = prefix
+        self._transient = transient
         self._prefix = f"{prefix}/blobs" if prefix else "blobs"
         # bucket.host names need a wildcard DNS entry, which servers other than AWS seldom have
         style = {"addressing_style": "path" if endpoint_url else "auto"}
-        self._client: Any = boto3.client("s3", endpoint_url=endpoint_url, config=Config(s3=style, **_CONFIG))
+        self._client: Any = client or boto3.client("s3", endpoint_url=endpoint_url, config=Config(s3=style, **_CONFIG))
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:
@@ -50,7 +60,7 @@ class S3Store(BlobStore):
             yield writer
             file.seek(0)
             ref = writer.finish()
-            if self._size(ref.sha256) != ref.size:
+            if self._transient or self._size(ref.sha256) != ref.size:  # written again, it is young again
                 with _errors():
                     self._client.upload_fileobj(file, self._bucket, self._key(ref.sha256), Config=_TRANSFER)
 
@@ -73,6 +83,24 @@ class S3Store(BlobStore):
                 self._client.head_bucket(Bucket=self._bucket)
         except NotFoundError:
             raise UnavailableError(f"there is no bucket {self._bucket}", advice="create it") from None
+
+    def wing(self, name: str) -> TransientStore:
+        """Return the store below the prefix of this name (see ``ArtifactStore.wing``)."""
+        # a client may be used from several threads, so the two stores share one
+        return S3Store(self._bucket, f"{self._root}/{name}".lstrip("/"), client=self._client, transient=True)
+
+    def blobs(self) -> Iterator[StoredBlob]:
+        """List every blob with its time of writing, a page of a thousand at a time."""
+        with _errors():
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/"):
+                for found in page.get("Contents", ()):
+                    yield StoredBlob(str(found["Key"]).rpartition("/")[2], found["LastModified"])
+
+    def delete(self, sha256: str) -> None:
+        """Delete a blob; S3 says nothing of one that is gone already."""
+        with _errors():
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(sha256))
 
     def _source(self, sha256: str) -> Source:
         with _errors():

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from shared.artifacts import ArtifactStore, BlobWriter, FileRef, Manifest
+from shared.artifacts import ArtifactStore, BlobWriter, FileRef, Manifest, StoredBlob, TransientStore
 from shared.blobs import BLOCK, HashingWriter, Source, VerifyingReader, blob_name, confined
 from shared.contracts import JsonObject
 from shared.errors import CorruptError, InvalidInputError, NotFoundError, UnavailableError
@@ -55,6 +56,10 @@ class BlobStore(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raise UnavailableError unless the store answers."""
+
+    @abstractmethod
+    def wing(self, name: str) -> TransientStore:
+        """Return the store of this name beside this one (see ``ArtifactStore.wing``)."""
 
     @abstractmethod
     def _source(self, sha256: str) -> Source:
@@ -135,6 +140,7 @@ class LocalStore(BlobStore):
     """Blobs in a folder: ``blobs/ab/abcd…``. What is being written is in ``incoming`` and comes over by a rename."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self._blobs = root / "blobs"
         self._incoming = root / "incoming"
         self._discard_leftovers()
@@ -176,6 +182,21 @@ class LocalStore(BlobStore):
             self._incoming.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._incoming):
                 pass
+
+    def wing(self, name: str) -> TransientStore:
+        """Return the store in the folder of this name (see ``ArtifactStore.wing``)."""
+        return LocalStore(confined(self._root, name))
+
+    def blobs(self) -> Iterator[StoredBlob]:
+        """List every blob with its time of writing."""
+        for path in self._blobs.glob("??/*"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                yield StoredBlob(path.name, datetime.fromtimestamp(path.stat().st_mtime, tz=UTC))
+
+    def delete(self, sha256: str) -> None:
+        """Delete a blob. Raises UnavailableError where the folder cannot be written."""
+        with _disk_errors():
+            self._path(sha256).unlink(missing_ok=True)
 
     def _source(self, sha256: str) -> Source:
         return self._open(sha256)

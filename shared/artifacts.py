@@ -5,9 +5,11 @@ files. Whoever can read the manifest can read every file in it: a reader never s
 bytes twice changes nothing, so a lost race or a repeated attempt does no harm. Stores: ``shared/artifact_stores.py``.
 """
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -40,6 +42,13 @@ class BlobWriter(Protocol):
     def ref(self) -> FileRef:
         """Hash and size. Only after the ``with`` block."""
         ...
+
+
+class StoredBlob(NamedTuple):
+    """A blob of a store, and when its bytes were last written (timezone-aware)."""
+
+    sha256: str
+    written_at: datetime
 
 
 class ArtifactStore(Protocol):
@@ -79,4 +88,20 @@ class ArtifactStore(Protocol):
 
     def fetch(self, sha256: str, folder: Path) -> Manifest:
         """Copy all files of an artifact into a folder, each verified. Raises ``NotFoundError``, ``CorruptError``."""
+        ...
+
+    def wing(self, name: str) -> "TransientStore":
+        """Return the store of this name beside this one. They share no blob, whatever the bytes."""
+        ...
+
+
+class TransientStore(ArtifactStore, Protocol):
+    """A store of what is kept for a time only. Writing bytes again makes them young again."""
+
+    def blobs(self) -> Iterator[StoredBlob]:
+        """List every blob, in no order."""
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Delete a blob; one that is gone already is no error. Whoever reads it now may read it to its end."""
         ...

@@ -6,15 +6,17 @@ made; ``GET /v1/jobs/{id}/files`` lists them, and the command line writes them i
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
 from pydantic import Field, ValidationError
 
-from shared.artifacts import ArtifactStore, FileRef, Manifest
+from shared.artifacts import ArtifactStore, FileRef, Manifest, TransientStore
 from shared.contracts import Contract
-from shared.errors import InvalidInputError, NotFoundError
+from shared.errors import CorruptError, InvalidInputError, NotFoundError
 from shared.pipeline import Run
 
 UPLOAD: Final = "upload"
@@ -55,9 +57,40 @@ class ResultFiles(Contract):
     """Where the command line writes them unless told otherwise, relative to where it runs."""
 
 
+def uploads_of(artifacts: ArtifactStore) -> TransientStore:
+    """Return where uploaded files are kept, apart from all artifacts, for a time only: they may hold personal data."""
+    return artifacts.wing("uploads")
+
+
+def forget_uploads(artifacts: ArtifactStore, *, before: datetime, wanted: Iterable[str]) -> int:
+    """Delete files that were uploaded before a time, but those that unfinished jobs want; returns how many blobs.
+
+    ``wanted`` may name anything; what is no upload among it does no harm.
+    """
+    uploads, kept = uploads_of(artifacts), set[str]()
+    for sha256 in wanted:
+        with suppress(NotFoundError, CorruptError):
+            kept |= {sha256, *(file.sha256 for file in uploads.manifest(sha256).files.values())}
+    old = [blob.sha256 for blob in uploads.blobs() if blob.written_at < before and blob.sha256 not in kept]
+    for sha256 in old:
+        uploads.delete(sha256)
+    return len(old)
+
+
 def upload_manifest(file: FileRef) -> Manifest:
     """Return the artifact that an uploaded file becomes; the manifest's hash is the ``Upload``."""
     return Manifest(kind=UPLOAD, files={_ONLY_FILE: file})
+
+
+def uploaded(artifacts: ArtifactStore, upload: str) -> FileRef:
+    """Return an uploaded file, as it is among ``uploads_of``. Raises InvalidInputError when there is no such upload."""
+    try:
+        manifest = uploads_of(artifacts).manifest(upload)
+    except (NotFoundError, CorruptError):
+        raise _no_upload() from None
+    if manifest.kind != UPLOAD or len(manifest.files) != 1:
+        raise _no_upload()
+    return next(iter(manifest.files.values()))
 
 
 def open_upload(run: Run, upload: str) -> BinaryIO:
@@ -65,14 +98,11 @@ def open_upload(run: Run, upload: str) -> BinaryIO:
 
     Raises InvalidInputError when there is no such upload, CorruptError at the end when its bytes are not its own.
     """
+    file = uploaded(run.artifacts, upload)
     try:
-        manifest = run.artifacts.manifest(upload)
+        return uploads_of(run.artifacts).open(file)
     except NotFoundError:
         raise _no_upload() from None
-    if manifest.kind != UPLOAD or len(manifest.files) != 1:
-        raise _no_upload()
-    (file,) = manifest.files.values()
-    return run.artifacts.open(file)
 
 
 def publish_files(artifacts: ArtifactStore, files: Mapping[str, bytes | Path], *, folder: str = ".") -> ResultFiles:
@@ -102,4 +132,7 @@ def _put(artifacts: ArtifactStore, content: bytes | Path) -> FileRef:
 
 
 def _no_upload() -> InvalidInputError:
-    return InvalidInputError("there is no such uploaded file", advice="send it to POST /v1/uploads, then try again")
+    return InvalidInputError(
+        "there is no such uploaded file",
+        advice="send it to POST /v1/uploads, then submit the step again: uploads are kept for UPLOAD_RETENTION_DAYS",
+    )

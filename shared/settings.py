@@ -53,6 +53,9 @@ class Settings(BaseSettings):
         10, gt=0, description="A wake-up that an empty queue no longer holds is sent again after this."
     )
     event_retention_days: int = Field(90, gt=0, description="Progress events of finished jobs are kept this long.")
+    upload_retention_days: float = Field(
+        7, gt=0, description="Uploaded files are kept this long after they were sent, and while a job wants them."
+    )
     idempotency_hours: int = Field(24, gt=0, description="How long an `Idempotency-Key` is remembered.")
 
     ready_file: Path | None = Field(

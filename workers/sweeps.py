@@ -4,18 +4,20 @@ They have a worker of their own, so that no long job keeps them waiting. An advi
 time; pages are taken with SKIP LOCKED until one comes back short.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from beat_schedule import ENTRIES, Entry
 from shared import jobs
+from shared.artifact_stores import open_store
 from shared.contracts import Queue
 from shared.db import schedules, staging, sweeping
 from shared.db.locks import single_flight
 from shared.db.pool import Database, get_database
 from shared.errors import InvalidInputError, NotFoundError
+from shared.files import forget_uploads
 from shared.llm import completions
 from shared.llm.connection import provider_of
 from shared.llm.openai_fine_tunes import OpenAIFineTunes
@@ -23,7 +25,7 @@ from shared.llm.policy import llm_policy
 from shared.llm.wanted import server_of
 from shared.loop.providers import Sweep
 from shared.registry import get_step
-from shared.settings import get_settings
+from shared.settings import Settings, get_settings
 from workers import dispatch
 from workers.app import task
 from workers.dispatch import WakeUp
@@ -60,7 +62,16 @@ def prune() -> None:
             sweeping.delete_old_idempotency_keys(conn, timedelta(hours=settings.idempotency_hours))
             staging.drop_dead(conn)
         completions.tidy(database)
+        _forget_uploads(database, settings)
         dispatch.compact_broker_log()
+
+
+def _forget_uploads(database: Database, settings: Settings) -> None:
+    before = datetime.now(UTC) - timedelta(days=settings.upload_retention_days)
+    artifacts = open_store(settings.artifacts(), settings)
+    wanted = database.read(sweeping.hashes_wanted)
+    if forgotten := forget_uploads(artifacts, before=before, wanted=wanted):
+        log.info("uploads deleted", blobs=forgotten)
 
 
 @task("sweeps.providers", Queue.FINETUNE)

@@ -20,7 +20,7 @@ from shared import jobs
 from shared.artifacts import FileRef
 from shared.blobs import BLOCK
 from shared.errors import NotFoundError
-from shared.files import FILE_NAME, ResultFiles, files_of_result, upload_manifest
+from shared.files import FILE_NAME, ResultFiles, files_of_result, upload_manifest, uploads_of
 
 router = APIRouter(tags=["files"])
 
@@ -77,8 +77,9 @@ async def upload(request: Request, _who: Submits, front: FrontDep) -> Response:
     Nothing of it is checked but its size. Sending the same file again changes nothing and gives the same answer.
     """
     key_of(request)  # a repetition does no harm anyway; but a key that is none is refused here as everywhere
-    file = await store_body(front.artifacts, request)
-    sha256 = await anyio.to_thread.run_sync(front.artifacts.publish, upload_manifest(file))
+    uploads = uploads_of(front.artifacts)
+    file = await store_body(uploads, request)
+    sha256 = await anyio.to_thread.run_sync(uploads.publish, upload_manifest(file))
     return json_response(UploadView(upload=sha256, size=file.size), HTTPStatus.CREATED)
 
 

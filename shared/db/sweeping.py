@@ -67,3 +67,12 @@ def delete_old_events(conn: Connection, age: timedelta, limit: int) -> int:
 def delete_old_idempotency_keys(conn: Connection, age: timedelta) -> int:
     """Forget idempotency keys older than ``age``."""
     return conn.execute("DELETE FROM idempotency_keys WHERE created_at < now() - %s", [age]).rowcount
+
+
+def hashes_wanted(conn: Connection) -> list[str]:
+    """Return every SHA-256 (64 hex digits) that the parameters of an unfinished job name."""
+    rows = conn.execute(
+        "SELECT DISTINCT found[1] FROM jobs, regexp_matches(params::text, '[0-9a-f]{64}', 'g') AS found"
+        " WHERE state IN ('queued', 'running', 'waiting')"
+    )
+    return [row[0] for row in rows]

@@ -14,14 +14,13 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection, sql
 from pydantic import Field
 
-from shared.artifacts import FileRef, Manifest
 from shared.contracts import Contract, Queue
 from shared.db import binary_copy, ml_data, staging
 from shared.errors import InvalidInputError
+from shared.files import open_upload, uploaded
 from shared.lines import Format, Record, Unreadable, read_records
 from shared.pipeline import Done, Labelled, Pipeline, Run, Step
 
-UPLOAD: Final = "upload"
 _REQUIRED: Final = ("query", "label")
 _LISTED: Final = 100  # bad lines that are named; of the others only the count
 _BATCH: Final = 50_000  # lines for one transaction
@@ -88,12 +87,12 @@ def import_file(pipeline: Pipeline[Any, Any], run: Run, params: ImportParams) ->
     """
     if pipeline.parse_labelled is None:
         raise InvalidInputError(f"{pipeline.name} imports no labelled examples")
-    upload = _file_of(run.artifacts.manifest(params.upload))
+    upload = uploaded(run.artifacts, params.upload)
     store = _STORES[pipeline.name]
     table = staging.table_of(run.job_id, run.attempt)
     with run.staging() as conn:
         store.stage(conn, table)
-    with run.artifacts.open(upload) as file:
+    with open_upload(run, params.upload) as file:
         records = read_records(file, params.format, _REQUIRED)
         check = _Check(records, pipeline.parse_labelled, by=run.actor, at=datetime.now(UTC))
         while not check.ended:
@@ -116,12 +115,6 @@ def _done(store: _Store, table: sql.Identifier, draft: ImportResult) -> Done:
         return draft.model_copy(update={"new": new, "known": draft.rows - new})
 
     return Done(result=draft, record=record)
-
-
-def _file_of(manifest: Manifest) -> FileRef:
-    if manifest.kind != UPLOAD or len(manifest.files) != 1:
-        raise InvalidInputError("this artifact is not an uploaded file", advice="send the file to the import's address")
-    return next(iter(manifest.files.values()))
 
 
 class _Check:

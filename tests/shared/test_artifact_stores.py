@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from shared.artifact_stores import BlobStore, LocalStore, open_store
-from shared.artifacts import FileRef, Manifest
+from shared.artifacts import FileRef, Manifest, TransientStore
 from shared.blobs import HashingWriter, confined
 from shared.errors import CorruptError, InvalidInputError, NotFoundError, UnavailableError
 from shared.settings import Settings
+from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
 BUCKET = "artifacts"
@@ -91,6 +93,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
         return _local(tmp_path)
     request.getfixturevalue("s3_environment")
     return _s3(request.getfixturevalue("s3_url"), tmp_path.name)
+
+
+def _refs(store: TransientStore) -> dict[str, datetime]:
+    return {blob.sha256: blob.written_at for blob in store.blobs()}
 
 
 def _folder(tmp_path: Path) -> Path:
@@ -207,6 +213,34 @@ def test_bytes_that_are_no_manifest_are_refused(bench: Bench) -> None:
     for data in (b"not json", b"{}", b'{"kind":"x","files":{"a":{"sha256":"..","size":1}}}'):
         with pytest.raises(CorruptError):
             bench.store.manifest(bench.store.put(data).sha256)
+
+
+# --- wings ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_deleted_in_a_wing_stays_in_the_house(bench: Bench) -> None:
+    wing = bench.store.wing("uploads")
+    kept, same = bench.store.put(b"rows"), wing.put(b"rows")
+    assert kept == same
+    wing.delete(same.sha256)
+    wing.delete(same.sha256)  # gone already
+    assert bench.store.open(kept).read() == b"rows"
+    assert _refs(wing) == {}
+    with pytest.raises(NotFoundError):
+        wing.open(same)
+
+
+def test_writing_again_makes_a_blob_of_a_wing_young_again(bench: Bench) -> None:
+    wing = bench.store.wing("uploads")
+    ref, start = wing.put(b"rows"), datetime.now(UTC) - timedelta(seconds=2)  # S3 tells whole seconds
+    (first,) = _refs(wing).values()
+    assert first >= start
+
+    def is_younger() -> bool:
+        wing.put(b"rows")
+        return _refs(wing)[ref.sha256] > first
+
+    wait_until(is_younger)
 
 
 def test_links_are_not_followed_into_an_artifact(bench: Bench, tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
 """The sweeps, one at a time, in this process."""
 
+import os
 from datetime import timedelta
 
 import pytest
 
 from beat_schedule import ENTRIES
 from shared import jobs
+from shared.artifact_stores import open_store
 from shared.db import attempts
 from shared.db.locks import single_flight
+from shared.errors import InvalidInputError
+from shared.files import upload_manifest, uploaded, uploads_of
 from shared.registry import get_step
-from tests.support.probe import Number
+from shared.settings import get_settings
+from tests.support.probe import Number, Texts
 from tests.workers.conftest import Ledger
 from workers import dispatch, sweeps
 
@@ -90,3 +95,25 @@ def test_a_schedule_that_finds_its_job_under_way_notes_that_one(ledger: Ledger) 
         assert conn.execute("SELECT slot, job_id FROM schedule_slots WHERE slot > 0").fetchall() == [
             (1, running.job_id)
         ]
+
+
+def test_old_uploads_are_deleted_save_those_that_a_job_still_wants(ledger: Ledger) -> None:
+    settings = get_settings()
+    artifacts = open_store(settings.artifacts(), settings)
+    uploads = uploads_of(artifacts)
+
+    def send(content: bytes) -> str:
+        return uploads.publish(upload_manifest(uploads.put(content)))
+
+    forgotten, wanted = send(b"forgotten"), send(b"wanted")
+    ledger.submit("probe.join", Texts(first=wanted), send=False)
+    for blob in list(uploads.blobs()):
+        path = next(settings.tuneyard_home.rglob(blob.sha256))
+        os.utime(path, times=(0, 0))
+    young = send(b"young")
+    sweeps.prune()
+    assert uploaded(artifacts, wanted).size == len(b"wanted")
+    assert uploads.open(uploaded(artifacts, young)).read() == b"young"
+    with pytest.raises(InvalidInputError, match="no such uploaded file"):
+        uploaded(artifacts, forgotten)
+    assert len(list(uploads.blobs())) == 4

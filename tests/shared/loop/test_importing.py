@@ -15,7 +15,8 @@ from shared.contracts import JobState
 from shared.db import attempts, staging
 from shared.db.jobs import Job
 from shared.db.pool import Database
-from shared.errors import InvalidInputError, JobCancelled, LeaseLostError, NotFoundError
+from shared.errors import InvalidInputError, JobCancelled, LeaseLostError
+from shared.files import uploads_of
 from shared.loop.importing import ImportParams, ImportResult, import_file
 from shared.pipeline import Done
 from shared.pipelines.router import PIPELINE
@@ -75,7 +76,7 @@ def importer(settings: Settings, database: Database) -> Importer:
 def upload(importer: Importer) -> Iterator[Upload]:
     """Store a file as the front does."""
     with Attempt(importer.database, importer.claim(ImportParams(upload="0" * 64, format="csv"))) as attempt:
-        store = attempt.artifacts
+        store = uploads_of(attempt.artifacts)
 
         def upload(*lines: object, file_format: str = "jsonl", kind: str = "upload") -> ImportParams:
             with store.writer() as writer:
@@ -182,9 +183,9 @@ def test_an_empty_file_imports_nothing(importer: Importer, upload: Upload) -> No
 
 
 def test_what_is_no_upload_is_refused(importer: Importer, upload: Upload) -> None:
-    with pytest.raises(InvalidInputError, match="not an uploaded file"):
+    with pytest.raises(InvalidInputError, match="no such uploaded file"):
         importer.run(upload(_line("q"), kind="model"))
-    with pytest.raises(NotFoundError):
+    with pytest.raises(InvalidInputError, match="no such uploaded file"):
         importer.run(ImportParams(upload="f" * 64, format="csv"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts import JsonObject
-from shared.files import ResultFiles, upload_manifest
+from shared.files import ResultFiles, upload_manifest, uploads_of
 from shared.pipelines.gold.sample_expert import answer_file
 from tests.support.school import School
 
@@ -21,7 +21,8 @@ class Gold(School):
     reports: Path = Path()
 
     def upload(self, content: bytes) -> str:
-        return self.store.publish(upload_manifest(self.store.put(content)))
+        uploads = uploads_of(self.store)
+        return uploads.publish(upload_manifest(uploads.put(content)))
 
     def uploads(self) -> dict[str, str]:
         return {name: self.upload((self.reports / f"{name}.csv").read_bytes()) for name in REPORTS}

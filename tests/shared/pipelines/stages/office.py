@@ -8,7 +8,7 @@ from typing import Any
 from shared import ids, models
 from shared.contracts import JsonObject
 from shared.db import datasets
-from shared.files import ResultFiles, upload_manifest
+from shared.files import ResultFiles, upload_manifest, uploads_of
 from shared.llm.provider_model import ProviderModel
 from shared.pipelines.stages.versions import Stage
 from tests.shared.pipelines.stages.made import lines
@@ -24,7 +24,8 @@ class Office(School):
     pipeline: str = "stages"
 
     def upload(self, content: bytes) -> str:
-        return self.store.publish(upload_manifest(self.store.put(content)))
+        uploads = uploads_of(self.store)
+        return uploads.publish(upload_manifest(uploads.put(content)))
 
     def send(self, objects: list[JsonObject]) -> str:
         return self.upload(lines(objects))
