@@ -9,9 +9,42 @@ from shared.db.dedup.answering import (
     apply_thresholds,
     latest_evaluation,
 )
+from shared.db.dedup.labelling import (
+    Conflict,
+    Known,
+    Labelled,
+    Vote,
+    labelled_around,
+    merged_by_machine,
+    replace_votes,
+    votes_about,
+    write_conflicts,
+    write_labels,
+    write_merges,
+)
+from shared.db.dedup.labelling import lock as lock_labels
 from shared.db.dedup.predicting import Near, PairPrediction, StoredPair, nearest, put_predictions, stored_pairs
+from shared.db.dedup.reviewing import (
+    ClusterScores,
+    Merged,
+    Told,
+    cluster_scores,
+    lock_cluster,
+    lock_merged,
+    materialise,
+    members_of,
+    set_cluster_state,
+    told_clusters,
+    told_merges,
+    waiting_clusters,
+    waiting_merges,
+)
 
 __all__ = [
-    "Answerer", "AppliedThresholds", "Evaluated", "Near", "PairPrediction", "StoredPair", "answerer",
-    "applied_thresholds", "apply_thresholds", "latest_evaluation", "nearest", "put_predictions", "stored_pairs",
+    "Answerer", "AppliedThresholds", "ClusterScores", "Conflict", "Evaluated", "Known", "Labelled", "Merged",
+    "Near", "PairPrediction", "StoredPair", "Told", "Vote", "answerer", "applied_thresholds", "apply_thresholds",
+    "cluster_scores", "labelled_around", "latest_evaluation", "lock_cluster", "lock_labels", "lock_merged",
+    "materialise", "members_of", "merged_by_machine", "nearest", "put_predictions", "replace_votes",
+    "set_cluster_state", "stored_pairs", "told_clusters", "told_merges", "votes_about", "waiting_clusters",
+    "waiting_merges", "write_conflicts", "write_labels", "write_merges",
 ]  # fmt: skip
