@@ -10,7 +10,7 @@ from rich.progress import wrap_file
 from api.commands import output
 from api.commands.client import Api, path_of
 from api.commands.errors import CommandError, ExitCode
-from api.commands.options import file_help, flag_of, holds_upload
+from api.commands.options import file_help, flag_of, holds_upload, is_name
 from shared.contracts import JsonObject
 from shared.files import files_of_result
 
@@ -35,9 +35,20 @@ def upload_names(model: type[BaseModel]) -> list[str]:
     return [name for name, field in model.model_fields.items() if holds_upload(field)]
 
 
+def names_as_text(model: type[BaseModel], given: Mapping[str, Any]) -> JsonObject:
+    """Return the parameters with text in the place of a path that is the name of something else (``is_name``)."""
+    fields = model.model_fields
+    return {
+        name: str(value) if isinstance(value, Path) and is_name(fields[name], value) else value
+        for name, value in given.items()
+    }
+
+
 def require_files(model: type[BaseModel], given: Mapping[str, Any]) -> None:
     """Raise ``CommandError`` (usage) for a path without a file behind it; it says what the step wants there."""
     for name in upload_names(model):
+        if isinstance(given[name], str):
+            continue
         paths = given[name] if isinstance(given[name], list | tuple) else [given[name]]
         for path in paths:
             if path is not None and not path.is_file():

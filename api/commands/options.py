@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -45,6 +46,12 @@ def _extra(field: FieldInfo, key: str) -> str | None:
 def holds_upload(field: FieldInfo) -> bool:
     """Whether a field is an ``Upload``, perhaps an optional one or a list of them: its option takes a path."""
     return _is_marked(field) or any(map(_marks, get_args(field.annotation)))
+
+
+def is_name(field: FieldInfo, path: Path) -> bool:
+    """Whether what is given for a file names something else that the field takes: ``{"names": "^ds_…$"}``."""
+    names = _extra(field, "names")
+    return names is not None and re.fullmatch(names, str(path)) is not None and not path.exists()
 
 
 def _marks(annotation: Any) -> bool:

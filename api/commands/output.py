@@ -90,23 +90,38 @@ def print_list(page: JsonObject, columns: Sequence[Column], *, as_json: bool, mo
 
 
 def print_object(thing: JsonObject, *, as_json: bool) -> None:
-    """Print one thing: a row for each field, then a table for each list of objects and for the metrics by window."""
+    """Print one thing: a row for each field, then a table for each list of objects and for the metrics by window.
+
+    Objects that have lists of objects in them are printed as things of their own.
+    """
     if as_json:
         print_json(thing)
         return
-    rows = Table("", "", box=None, show_header=False, pad_edge=False)
-    tables = []
+    for number, table in enumerate(_tables("", thing)):
+        if number:
+            out().print()
+        if table.title:  # it would be broken to the width of a narrow table
+            out().print(Text(str(table.title), style="italic"), soft_wrap=True)
+            table.title = None
+        out().print(table)
+
+
+def _tables(title: str, thing: JsonObject) -> Iterator[Table]:
+    """Lay out a thing: its rows, then what is nested in it."""
+    rows = Table("", "", title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    nested: list[Table] = []
     for name, value in flatten(thing):
-        if _is_table(value):
-            tables.append(_items(name, value))
+        if _is_table(value) and any(_is_table(inner) for item in value for inner in item.values()):
+            for number, item in enumerate(value, start=1):
+                nested += _tables(f"{title} {name} {number} of {len(value)}".lstrip(), item)
+        elif _is_table(value):
+            nested.append(_items(f"{title}: {name}" if title else name, value))
         elif isinstance(value, dict):
-            tables.append(_metrics(name, value))
+            nested.append(_metrics(name, value))
         else:
             rows.add_row(Text(name, style="bold"), cell(value))
-    out().print(rows)
-    for table in tables:
-        out().print()
-        out().print(table)
+    yield rows
+    yield from nested
 
 
 def print_error(error: CommandError, before: str) -> None:

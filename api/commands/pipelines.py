@@ -53,9 +53,11 @@ def add_steps(app: typer.Typer, pipeline: str, *, but: Collection[str] = ()) -> 
 
 def command_of(step: Step[Any]) -> Callable[..., None]:
     """Build the command that submits a step, shows its progress and prints its result."""
-    sent = files.upload_names(step.params)
+    uploads = files.upload_names(step.params)
 
     def run(*, wait: bool, as_json: bool, idempotency_key: str | None, folder: Path | None, **given: Any) -> None:
+        given = files.names_as_text(step.params, given)
+        sent = [name for name in uploads if not isinstance(given[name], str)]
         files.require_files(step.params, given)
         params = options.parse(step.params, files.unsent(given, sent))
         with open_api() as api:

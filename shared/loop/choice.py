@@ -1,6 +1,6 @@
 """Which model, dataset and surface a step's parameters mean."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from psycopg import Connection
 from pydantic import Field
@@ -16,7 +16,8 @@ from shared.pipeline import FineTune, Pipeline
 ModelId = Annotated[str, Field(pattern=r"^mdl_[0-9a-f]{32}$")]
 # An id, a version, or the provider's own name of the model.
 ModelName = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
-DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+DATASET_PATTERN: Final = r"^ds_[0-9a-f]{32}$"
+DatasetId = Annotated[str, Field(pattern=DATASET_PATTERN)]
 EvaluationId = Annotated[str, Field(pattern=r"^eval_[0-9a-f]{32}$")]
 AcceptSunset = Annotated[
     bool, Field(description="Even if the provider ends the model within weeks; the history then says so.")

@@ -4,24 +4,25 @@ Without ``live`` it is a dry run: it makes the very file that a live run uploads
 a key and without a request. A live run is driven by ``shared/llm/lifecycle.py``: it waits between its attempts.
 """
 
+import re
 from typing import Annotated, Any, Final
 
 from psycopg import Connection
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared import ids, models
 from shared.contracts import Contract, JsonObject, Live, Queue, Surface
 from shared.db import provider_sweep
 from shared.db.provider_jobs import ProviderJob
 from shared.errors import InvalidInputError, RefusedError
-from shared.files import ResultFiles, Upload
+from shared.files import UPLOAD_MARK, ResultFiles
 from shared.llm.connection import LOCAL, OPENAI_URL, Provider, provider_of
 from shared.llm.lifecycle import Lifecycle
 from shared.llm.openai_fine_tunes import OpenAIFineTunes
 from shared.llm.policy import llm_policy
 from shared.llm.provider_model import ProviderModel
 from shared.llm.wanted import server_of
-from shared.loop.choice import DatasetId, require_surface
+from shared.loop.choice import DATASET_PATTERN, DatasetId, require_surface
 from shared.loop.preparing import Asked, prepare
 from shared.loop.train import MODEL_KIND, library_versions
 from shared.pipeline import Done, FineTune, Pipeline, RetryPolicy, Run, Step, Wait
@@ -56,11 +57,23 @@ class FinetuneParams(Contract):
 class FileFinetuneParams(FinetuneParams):
     """What to fine-tune on what (a dataset or a file of rows, not both), and whether it may cost money."""
 
-    dataset: Upload | None = Field(
+    dataset: Annotated[str, Field(pattern=rf"^[0-9a-f]{{64}}$|{DATASET_PATTERN}")] | None = Field(
         default=None,
         description="A file of rows, as `build-datasets` writes them (with --out; look at its path and for the file of"
-        " the right surface). Its approved rows are frozen and trained on.",
+        " the right surface): its approved rows are frozen and trained on. Or a dataset's id (ds_…).",
+        json_schema_extra={"format": UPLOAD_MARK, "names": DATASET_PATTERN},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dataset_by_its_id(cls, given: Any) -> Any:
+        """Take an id in the place of a file for what it is."""
+        named = given.get("dataset") if isinstance(given, dict) else None
+        if not isinstance(named, str) or not re.fullmatch(DATASET_PATTERN, named):
+            return given
+        if given.get("dataset_id") not in (None, named):
+            raise ValueError("dataset and dataset_id name two datasets")
+        return {name: value for name, value in given.items() if name != "dataset"} | {"dataset_id": named}
 
 
 class FinetuneResult(Contract):

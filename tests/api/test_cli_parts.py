@@ -170,5 +170,23 @@ def test_metrics_are_shown_side_by_side(capsys: pytest.CaptureFixture[str], monk
     assert row.split() == ["accuracy", "0.75", "0.5", "0.75"]
 
 
+def test_things_with_tables_in_them_are_shown_one_by_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    stages = [
+        {"stage": name, "steps": [{"step": "freeze", "sentence": "60 rows"}, {"step": "evals", "sentence": "Fine."}]}
+        for name in ("one", "two")
+    ]
+    output.print_object({"sentence": "Done.", "stages": stages}, as_json=False)
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    table = ["step sentence", "freeze 60 rows", "evals Fine.", ""]
+    assert shown == [
+        "sentence Done.", "",
+        "stages 1 of 2", "stage one", "", "stages 1 of 2: steps", *table,
+        "stages 2 of 2", "stage two", "", "stages 2 of 2: steps", *table[:-1],
+    ]  # fmt: skip
+
+
 def test_what_others_wrote_cannot_steer_the_terminal() -> None:
     assert output.cell("fine\x1b[2J\x07").plain == "fine[2J"

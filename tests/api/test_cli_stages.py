@@ -80,6 +80,9 @@ def test_the_seeds_manual_path(
     assert (told["base_model"], told["suffix"]) == ("gpt-4.1-mini-2025-04-14", "2ndmynd-synth-v1")
     assert (manifest.parent / "train_openai.jsonl").stat().st_size == told["training_file"]["bytes"]
 
+    by_id = result(cli, "finetune", "--stage", STAGE, "--dataset", dry["dataset_id"], *suffix)
+    assert by_id["metrics"] == dry["metrics"]
+
     cli("stages", "finetune", "--stage", STAGE, "--dataset", str(file), *suffix, "--live", "--no-wait")
     wait_until(lambda: provider.jobs, timeout=30)
     (remote,) = provider.jobs
@@ -91,6 +94,11 @@ def test_what_is_missing_is_said_with_what_to_do(cli: CommandLine) -> None:
     missing = cli("stages", "finetune", "--stage", STAGE, "--dataset", FILE, code=2)
     assert f"--dataset: there is no file {FILE}" in missing.stderr
     assert "as build-datasets writes them" in missing.stderr.replace("`", "")
+    for command in ("ship", "evals"):
+        wrong = cli("stages", command, "--stage", "synthesis", code=2).stderr
+        assert "'synthesis' is not one of" in wrong
+        assert "literal" not in wrong
+        assert "'all'" in wrong
     assert "Missing option '--stage'" in cli("stages", "finetune", code=2).stderr
     assert "--live" in cli("stages", "finetune", "--help").stdout
     assert "--dry-run" in cli("stages", "ship", "--help").stdout

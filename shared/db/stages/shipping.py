@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
 
 from shared.contracts import JsonObject
+from shared.db.provider_jobs import DEAD
 
 _PAGE: Final = 1_000
 
@@ -34,8 +35,8 @@ FROM lacking GROUP BY 1
 _FRESH: Final = """
 SELECT e.surface, count(*)
 FROM stages_examples e
-WHERE e.at > coalesce((SELECT max(d.created_at) FROM datasets d
-                       WHERE d.pipeline = 'stages' AND d.surface = e.surface), '-infinity')
+WHERE e.at > coalesce((SELECT max(d.created_at) FROM provider_jobs p JOIN datasets d ON d.id = p.dataset_id
+                       WHERE p.pipeline = 'stages' AND p.surface = e.surface AND p.state <> ALL(%s)), '-infinity')
 GROUP BY e.surface
 """
 
@@ -68,8 +69,11 @@ def left_out(conn: Connection, stage: str, days: int | None = None) -> dict[str,
 
 
 def fresh(conn: Connection) -> dict[str, int]:
-    """Count for each stage the trainable rows that were approved after it was last frozen; none are left out."""
-    return dict(conn.execute(_FRESH).fetchall())
+    """Count for each stage the trainable rows that no live fine-tune has seen, or sees now; none are left out.
+
+    A dry run trains nothing, and a fine-tune that failed has learnt nothing: their rows are still new.
+    """
+    return dict(conn.execute(_FRESH, [list(DEAD)]).fetchall())
 
 
 def waiting_industries(conn: Connection, stage: str) -> list[str]:

@@ -116,7 +116,8 @@ def _result(run: Run, params: BuildDatasetsParams, built: list["_Build"]) -> Bui
         files[REJECTED_FILE] = run.workdir / "rejected.jsonl"
     rows = sum(build.rows for build in built)
     left_out = sum((build.rejected for build in built), Counter[str]())
-    told = f"{rows:,} rows of {sum(bool(build.rows) for build in built)} stages"
+    stages = sum(bool(build.rows) for build in built)
+    told = f"{rows:,} row{'' if rows == 1 else 's'} of {stages} stage{'' if stages == 1 else 's'}"
     if left_out:
         told += f"; {left_out.total():,} were left out: {_listed(left_out)}"
     if empty := [build.stage for build in built if not build.rows]:

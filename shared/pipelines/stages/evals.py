@@ -6,7 +6,7 @@ from what was answered; nothing is judged by a model.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ from shared.pipelines.stages.contracts_outputs import StageOutput
 from shared.pipelines.stages.fallback import fallback
 from shared.pipelines.stages.gates import gates
 from shared.pipelines.stages.policy import policy
-from shared.pipelines.stages.versions import STAGES, Stage
+from shared.pipelines.stages.versions import ALL, STAGES, Stage, StageOrAll
 
 RULES: Final = "rules"
 PIPELINE: Final = "pipeline"
@@ -34,7 +34,7 @@ PIPELINE: Final = "pipeline"
 class EvalsParams(Contract):
     """Which stages to evaluate, and perhaps a model that shall take its stage's place."""
 
-    stage: Stage | Literal["all"] = Field(default="all", description="One stage, or `all`. The pipeline always is.")
+    stage: StageOrAll = Field(default="all", description="One stage, or `all`. The pipeline always is.")
     model: ModelName | None = Field(
         default=None,
         description="With --stage: a model's id, version or provider's name. Empty: whoever answers for it now.",
@@ -109,7 +109,7 @@ def evals(run: Run, params: EvalsParams) -> Done:
 
     answerers = _answerers(run, params)
     models = {stage: named(who.name, who.provider, job_id=run.job_id) for stage, who in answerers.items()}
-    chosen = STAGES if params.stage == "all" else (params.stage,)
+    chosen = STAGES if params.stage == ALL else (params.stage,)
     found: dict[Stage, StageEval] = {}
     for place, stage in enumerate(chosen):
         rows = _rows(run, stage)
@@ -140,7 +140,7 @@ def _answerers(run: Run, params: EvalsParams) -> dict[Stage, _Answerer]:
         }
         if params.model is None:
             return found
-        if params.stage == "all":
+        if params.stage == ALL:
             raise InvalidInputError("a model answers for one stage", advice="name it with --stage")
         model = stages.find_model(conn, params.stage, params.model)
     if model:

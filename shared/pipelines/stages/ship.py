@@ -5,7 +5,7 @@ the steps done so far, so whoever is killed or fails goes on at the step where i
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,15 +16,13 @@ from shared.pipelines.stages.datasets import BuildDatasetsParams
 from shared.pipelines.stages.evals import EvalsParams
 from shared.pipelines.stages.policy import policy
 from shared.pipelines.stages.summary import ShipResult, StageSummary, name_of, ship_result, stage_summary
-from shared.pipelines.stages.versions import NAME, STAGES, Stage
-
-ALL: Final = "all"
+from shared.pipelines.stages.versions import ALL, NAME, STAGES, Stage, StageOrAll
 
 
 class ShipParams(Contract):
     """Which stages to ship, and whether it may cost money."""
 
-    stage: Stage | Literal["all"] = Field(default="all", description="The stage, or `all`: one after the other.")
+    stage: StageOrAll = Field(default="all", description="The stage, or `all`: one after the other.")
     live: Live = False
     days: int = Field(default=policy().ship.days, ge=1, le=3_650, description="Rows approved in so many days.")
     live_min_rows: LiveMinRows = policy().live.min_rows

@@ -9,6 +9,9 @@ Stage = Literal["quant_signals", "emyth_owner_load", "competitive_lens", "blue_o
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """In the order in which they run: the last one reads what the four others said."""
 
+StageOrAll = Literal[Stage, "all"]
+ALL: Final = "all"
+
 SYNTHESIS: Final[Stage] = "synthesis_decision"
 ANALYSES: Final[tuple[Stage, ...]] = STAGES[:-1]
 """The stages that look at the business itself."""

@@ -22,7 +22,7 @@ class DueParams(Contract):
 
 
 class DueResult(Contract):
-    """The rows of each stage that were approved after it was last frozen, and the stages that have enough of them."""
+    """The rows of each stage that were approved after its last live fine-tune, and the stages with enough of them."""
 
     sentence: str
     due: tuple[Stage, ...]

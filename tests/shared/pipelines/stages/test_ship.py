@@ -182,11 +182,28 @@ def test_each_week_ships_what_has_enough_new_rows(yard: Shipyard, provider: Faul
     assert [stage["stage"] for stage in job.result["stages"]] == [STAGE]
     assert job.result["dry_run"]
     assert provider.requests == []
+    assert yard.run("due")["due"] == [STAGE], "a dry run has trained nothing"
+    assert only(yard.ship(stage=STAGE, live=True))["ended"] == "promoted"
     job = yard.sail(yard.submit("ship-due"))
     assert job.result is not None
     assert job.result["stages"] == []
     assert job.result["sentence"].startswith("no stage to be shipped")
     yard.approve(samples(60 + least)[60:])
+    assert yard.run("due")["due"] == [STAGE]
+    yard.run("freeze", stage=STAGE)
+    assert yard.run("due")["due"] == [STAGE]
+
+
+def test_rows_of_a_fine_tune_that_failed_are_still_new(yard: Shipyard, provider: FaultProvider) -> None:
+    yard.approve(samples(60))
+    yard.run("freeze", stage=STAGE)
+    job_id = yard.submit("finetune", stage=STAGE, live=True)
+    while not provider.jobs:
+        for each in yard.due():
+            run_job(each)
+    assert yard.run("due")["due"] == [], "they are being learnt from"
+    provider.advance(provider.jobs[0].id, "failed")
+    assert yard.sail(job_id).state is JobState.FAILED
     assert yard.run("due")["due"] == [STAGE]
 
 

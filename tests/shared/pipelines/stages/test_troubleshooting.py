@@ -118,6 +118,15 @@ def test_rows_of_another_stage_or_no_rows_at_all_are_rejected(yard: Shipyard) ->
     assert "name one of them" in said(both)
 
 
+def test_a_dataset_is_named_by_its_id_in_the_place_of_a_file(yard: Shipyard) -> None:
+    yard.approve(samples(60))
+    dataset = yard.run("freeze", stage=STAGE)["dataset_id"]
+    for given in ({"dataset": dataset}, {"dataset_id": dataset}, {"dataset": dataset, "dataset_id": dataset}):
+        assert yard.run("finetune", stage=STAGE, **given)["dataset_id"] == dataset
+    with pytest.raises(ValueError, match="dataset and dataset_id name two datasets"):
+        yard.submit("finetune", stage=STAGE, dataset=dataset, dataset_id=f"ds_{'0' * 32}")
+
+
 def test_a_row_of_a_frozen_dataset_that_is_of_no_contract_any_more_is_left_out(yard: Shipyard) -> None:
     first, *_ = yard.approve(samples(60))
     yard.change("UPDATE stage_rows SET output = output || '{\"surprise\": 1}', group_key = 'a' WHERE id = %s", first)
