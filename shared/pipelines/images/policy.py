@@ -3,14 +3,16 @@
 import tomllib
 from functools import lru_cache
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts import Contract, JsonObject
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Some = Annotated[int, Field(ge=1)]
+
+_ROUNDING: Final = 1e-9
 
 
 class LimitsPolicy(Contract):
@@ -36,6 +38,30 @@ class FetchPolicy(Contract):
     max_redirects: int = Field(ge=0)
 
 
+class Figures(Contract):
+    """One value for each figure of the baseline."""
+
+    colour: float = Field(ge=0)
+    contrast: float = Field(ge=0)
+    sharpness: float = Field(ge=0)
+    warmth: float = Field(ge=0)
+
+
+class BaselinePolicy(Contract):
+    """How the scorer without a model weighs what it sees."""
+
+    version: str
+    side: int = Field(ge=16)
+    weights: Figures
+    reference: Figures
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(sum(vars(self.weights).values()) - 1) > _ROUNDING or min(vars(self.reference).values()) <= 0:
+            raise ValueError("the weights must add up to 1, and no reference may be 0")
+        return self
+
+
 class Policy(Contract):
     """Every threshold of the data of images."""
 
@@ -47,6 +73,7 @@ class Policy(Contract):
     limits: LimitsPolicy
     stored: StoredPolicy
     fetch: FetchPolicy
+    baseline: BaselinePolicy
 
 
 @lru_cache(maxsize=1)
