@@ -1,0 +1,209 @@
+"""Which vectors are close: all pairs from a similarity on, found exactly, in memory that grows with the vectors alone.
+
+Cosines are computed tile by tile, where the processor has it in bfloat16, at four times the speed of float32. Rounding
+cannot hide a pair there: the gate lies below the threshold by all that rounding may cost, and what passes is computed
+again in float32. Most tiles hold no pair, so the greatest value of each row is looked at first.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float32]
+    Places: TypeAlias = NDArray[np.int64]
+    Hits: TypeAlias = tuple[Places, Places]
+
+ROWS: Final = 1024
+"""How many vectors are compared with all before them at once."""
+
+_COLUMNS: Final = 4096  # a tile's cosines stay in a processor's cache: 8 MiB in bfloat16
+_CHUNK: Final = 16_384  # pairs that are computed again at once
+_DENSE: Final = 0.01  # from this share of a tile on, multiplying it is cheaper than gathering its pairs
+
+# An input in bfloat16 is off by 2^-8 of itself at most, so by Cauchy and Schwarz the cosine of two vectors of length 1
+# by 2^-7 + 2^-16; its own rounding below 1 costs 2^-9 at most. Together 0.0098; float32's sums are far below the rest.
+_BF16_MARGIN: Final = 0.01
+_F32_MARGIN: Final = 1e-5
+
+
+class Found(NamedTuple):
+    """The pairs of the vectors from ``start`` to ``stop`` (exclusive) with those before them.
+
+    ``first`` < ``second`` are places, ordered by second, then first; ``similarity`` is their cosine. ``dropped`` pairs
+    were above the threshold too, but further away than ``max_neighbours`` others.
+    """
+
+    start: int
+    stop: int
+    first: "Places"
+    second: "Places"
+    similarity: "Floats"
+    dropped: int
+
+
+def near_duplicates(
+    vectors: "Floats", threshold: float, new_from: int = 0, max_neighbours: int | None = None
+) -> Iterator[tuple[int, int, float]]:
+    """Yield (i, j, cosine) of all pairs i < j from this cosine on, as far as j is not before ``new_from``.
+
+    The vectors are float32 [n, d] of length 1. With ``max_neighbours`` a vector keeps its closest so many among those
+    before it. Raises ValueError for vectors of another shape.
+    """
+    for found in compared(vectors, threshold, new_from, max_neighbours):
+        yield from zip(found.first.tolist(), found.second.tolist(), found.similarity.tolist(), strict=True)
+
+
+def compared(
+    vectors: "Floats", threshold: float, new_from: int = 0, max_neighbours: int | None = None
+) -> Iterator[Found]:
+    """Yield the pairs as ``near_duplicates`` does, for ``ROWS`` vectors at once."""
+    if vectors.ndim != 2:  # noqa: PLR2004  (rows and columns)
+        raise ValueError(f"vectors are rows of a matrix, not of {vectors.ndim} dimensions")
+    if len(vectors) == new_from:
+        return
+    tiles = _tiles_of(vectors, threshold)
+    for start in range(new_from, len(vectors), ROWS):
+        yield _of_rows(vectors, tiles, (start, min(start + ROWS, len(vectors))), threshold, max_neighbours)
+
+
+def _of_rows(
+    vectors: "Floats", tiles: "_Tiles", rows: tuple[int, int], threshold: float, max_neighbours: int | None
+) -> Found:
+    """Compare some vectors with all that are not after them."""
+    import numpy as np
+
+    start, stop = rows
+    first, second = np.empty(0, np.int64), np.empty(0, np.int64)
+    similarity, dropped = np.empty(0, np.float32), 0
+    for column in range(0, stop, _COLUMNS):
+        columns = (column, min(column + _COLUMNS, stop))
+        i, j, cosine = _exactly(vectors, rows, columns, tiles.hits(rows, columns))
+        kept = cosine >= np.float32(threshold)
+        first, second = np.concatenate((first, i[kept])), np.concatenate((second, j[kept]))
+        similarity = np.concatenate((similarity, cosine[kept]))
+        if max_neighbours is not None and len(first) > max_neighbours:
+            closest = _closest(first, second, similarity, max_neighbours)
+            dropped += len(first) - len(closest)
+            first, second, similarity = first[closest], second[closest], similarity[closest]
+    order = np.lexsort((first, second))
+    return Found(start, stop, first[order], second[order], similarity[order], dropped)
+
+
+def _exactly(
+    vectors: "Floats", rows: tuple[int, int], columns: tuple[int, int], hits: "Hits"
+) -> "tuple[Places, Places, Floats]":
+    """Return the places and cosines of what passed the gate, each pair once."""
+    import numpy as np
+
+    j, i = hits[0] + rows[0], hits[1] + columns[0]
+    once = i < j
+    i, j = i[once], j[once]
+    if len(i) > _DENSE * (rows[1] - rows[0]) * (columns[1] - columns[0]):
+        cosines = vectors[rows[0] : rows[1]] @ vectors[columns[0] : columns[1]].T
+        return i, j, cosines[j - rows[0], i - columns[0]]
+    cosine = np.empty(len(i), np.float32)
+    for at in range(0, len(i), _CHUNK):
+        chunk = slice(at, at + _CHUNK)
+        np.einsum("pd,pd->p", vectors[i[chunk]], vectors[j[chunk]], out=cosine[chunk])
+    return i, j, cosine
+
+
+def _closest(first: "Places", second: "Places", similarity: "Floats", count: int) -> "Places":
+    """Return where the closest so many of each second are; of equally close ones the earliest."""
+    import numpy as np
+
+    order = np.lexsort((first, -similarity, second))
+    ordered = second[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    sizes = np.diff(np.append(starts, len(ordered)))
+    rank = np.arange(len(ordered)) - np.repeat(starts, sizes)
+    closest: Places = order[rank < count]
+    return closest
+
+
+# --- tiles ----------------------------------------------------------------------------------------------------------
+
+
+class _Tiles(Protocol):
+    """Finds in a tile what may be above the threshold."""
+
+    def hits(self, rows: tuple[int, int], columns: tuple[int, int]) -> "Hits":
+        """Return rows and columns (counted from the tile's corner) of all pairs that may be; more is harmless."""
+        ...
+
+
+class _NumpyTiles:
+    """In float32, on any processor."""
+
+    def __init__(self, vectors: "Floats", threshold: float) -> None:
+        self._vectors, self._gate = vectors, threshold - _F32_MARGIN
+
+    def hits(self, rows: tuple[int, int], columns: tuple[int, int]) -> "Hits":
+        import numpy as np
+
+        cosines = self._vectors[slice(*rows)] @ self._vectors[slice(*columns)].T
+        hot = np.flatnonzero(cosines.max(axis=1) >= self._gate)
+        row, column = np.nonzero(cosines[hot] >= self._gate)
+        return hot[row], column
+
+
+class _TorchTiles:
+    """In bfloat16, on a card or on a processor that multiplies it."""
+
+    def __init__(self, vectors: "Floats", threshold: float, device: str) -> None:
+        import torch
+
+        self._torch = torch
+        # A multiple of 2^-8 below 1 is a bfloat16 number: comparing rounds nothing.
+        self._gate = math.floor((threshold - _BF16_MARGIN) * 256) / 256
+        self._vectors = torch.empty(vectors.shape, dtype=torch.bfloat16, device=device)
+        for at in range(0, len(vectors), _CHUNK):
+            self._vectors[at : at + _CHUNK] = torch.from_numpy(vectors[at : at + _CHUNK].copy())  # whoever may write
+        self._buffer = torch.empty(ROWS * _COLUMNS, dtype=torch.bfloat16, device=device)
+
+    def hits(self, rows: tuple[int, int], columns: tuple[int, int]) -> "Hits":
+        torch, (height, width) = self._torch, (rows[1] - rows[0], columns[1] - columns[0])
+        cosines = self._buffer[: height * width].view(height, width)
+        torch.mm(self._vectors[slice(*rows)], self._vectors[slice(*columns)].T, out=cosines)
+        hot = (cosines.amax(dim=1) >= self._gate).nonzero()[:, 0]
+        row, column = (cosines[hot] >= self._gate).nonzero(as_tuple=True)
+        return hot[row].cpu().numpy(), column.cpu().numpy()
+
+
+def _tiles_of(vectors: "Floats", threshold: float) -> _Tiles:
+    if find_spec("torch") is None or not len(vectors):
+        return _NumpyTiles(vectors, threshold)
+    import torch
+
+    if torch.cuda.is_available():
+        return _TorchTiles(vectors, threshold, "cuda")
+    return _TorchTiles(vectors, threshold, "cpu") if _bf16_is_fast() else _NumpyTiles(vectors, threshold)
+
+
+@lru_cache(maxsize=1)
+def _bf16_is_fast() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32; either way the pairs found are the same."""
+    import torch
+
+    return _seconds(torch.bfloat16) < _seconds(torch.float32)
+
+
+def _seconds(kind: Any) -> float:
+    import torch
+
+    matrix = torch.ones((512, 384), dtype=kind)
+    multiply = partial(torch.mm, matrix, matrix.T)
+    multiply()
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        multiply()
+        times.append(time.perf_counter() - started)
+    return min(times)
