@@ -39,12 +39,14 @@ from shared.db.dedup.reviewing import (
     waiting_clusters,
     waiting_merges,
 )
+from shared.db.dedup.training import LabelCounts, LabelledPair, label_counts, labelled_pairs, new_pairs
 
 __all__ = [
-    "Answerer", "AppliedThresholds", "ClusterScores", "Conflict", "Evaluated", "Known", "Labelled", "Merged",
-    "Near", "PairPrediction", "StoredPair", "Told", "Vote", "answerer", "applied_thresholds", "apply_thresholds",
-    "cluster_scores", "labelled_around", "latest_evaluation", "lock_cluster", "lock_labels", "lock_merged",
-    "materialise", "members_of", "merged_by_machine", "nearest", "put_predictions", "replace_votes",
-    "set_cluster_state", "stored_pairs", "told_clusters", "told_merges", "votes_about", "waiting_clusters",
-    "waiting_merges", "write_conflicts", "write_labels", "write_merges",
+    "Answerer", "AppliedThresholds", "ClusterScores", "Conflict", "Evaluated", "Known", "LabelCounts", "Labelled",
+    "LabelledPair", "Merged", "Near", "PairPrediction", "StoredPair", "Told", "Vote", "answerer",
+    "applied_thresholds", "apply_thresholds", "cluster_scores", "label_counts", "labelled_around", "labelled_pairs",
+    "latest_evaluation", "lock_cluster", "lock_labels", "lock_merged", "materialise", "members_of",
+    "merged_by_machine", "nearest", "new_pairs", "put_predictions", "replace_votes", "set_cluster_state",
+    "stored_pairs", "told_clusters", "told_merges", "votes_about", "waiting_clusters", "waiting_merges",
+    "write_conflicts", "write_labels", "write_merges",
 ]  # fmt: skip
