@@ -64,6 +64,7 @@ class ClustersPolicy(Contract):
     threshold: float = Field(gt=0, le=1)
     linkage: Linkage
     max_size: int = Field(ge=2)
+    max_neighbours: Some
 
 
 class ReviewPolicy(Contract):
