@@ -13,12 +13,13 @@ from shared.errors import NotFoundError
 from shared.loop import llm_steps
 from shared.loop.steps import steps_of
 from shared.pipeline import Pipeline, Step
+from shared.pipelines.dedup import PIPELINE as DEDUP
 from shared.pipelines.gold import PIPELINE as GOLD
 from shared.pipelines.router import PIPELINE as ROUTER
 from shared.pipelines.stages import PIPELINE as STAGES
 from shared.settings import get_settings
 
-_OURS: tuple[Pipeline[Any, Any], ...] = (GOLD, ROUTER, STAGES)
+_OURS: tuple[Pipeline[Any, Any], ...] = (DEDUP, GOLD, ROUTER, STAGES)
 
 
 @cache

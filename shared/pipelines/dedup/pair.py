@@ -12,7 +12,7 @@ from shared.pipelines.dedup.prompt import MERGE, SEPARATE, in_order
 MAX_STATEMENT_CHARS: Final = 10_000
 """Of what a model is asked about. What is taken in is bounded by the policy, which allows no more."""
 
-Statement = Annotated[str, Field(min_length=1, max_length=MAX_STATEMENT_CHARS, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Statement = Annotated[str, Field(min_length=1, max_length=MAX_STATEMENT_CHARS, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 
 
 class Pair(Contract):
@@ -57,8 +57,13 @@ def parse_pair(raw: Any) -> Pair:
         return Pair.model_validate(raw)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-        told = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults)
+        told = "; ".join(f"{_where(fault['loc'])}: {fault['msg']}" for fault in faults)
         raise InvalidInputError(f"this is no pair of statements: {told}") from None
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """Name a field that there is; what else somebody wrote is not repeated."""
+    return str(place[0]) if place and place[0] in Pair.model_fields else "it"
 
 
 def label_of(raw: Any) -> PairLabel:
