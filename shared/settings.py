@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         20, gt=0, le=24, description="The longest that one completion may take, with its waits and second tries."
     )
 
+    # what users' own addresses may lead to
+    fetch_private_addresses: bool = Field(
+        default=False,
+        description="Fetch pictures of a manifest from private addresses and over plain http too: for closed networks.",
+    )
+
     # logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("json", description="`json` for machines, `console` for people.")

@@ -12,8 +12,8 @@ CREATE TABLE images (
     webcam_id    text COLLATE "C" NOT NULL REFERENCES webcams (id),
     captured_at  timestamptz,                     -- NULL: nobody has said
     hour         smallint CHECK (hour BETWEEN 0 AND 23),  -- of the day, on the clock that gave captured_at
-    source       text NOT NULL UNIQUE,            -- SHA-256 of the file as it came in
-    artifact     text NOT NULL UNIQUE,            -- SHA-256 of the cleaned bytes: the same picture comes in once
+    source       text COLLATE "C" NOT NULL UNIQUE,            -- SHA-256 of the file as it came in
+    artifact     text COLLATE "C" NOT NULL UNIQUE,            -- SHA-256 of the cleaned bytes: the same picture comes in once
     bytes        bigint NOT NULL,                 -- of the cleaned file
     width        integer NOT NULL,
     height       integer NOT NULL,
@@ -58,11 +58,11 @@ CREATE TABLE image_imports (
     name      text NOT NULL,                      -- as the zip or manifest calls it
     outcome   text NOT NULL CHECK (outcome IN ('new', 'known', 'refused')),
     image_id  text COLLATE "C" REFERENCES images (id) ON DELETE CASCADE,
-    reason    text,
+    reason    text,                               -- why it is refused, or what else there is to say
     message   text,
     rated     boolean NOT NULL DEFAULT false,
     CHECK ((outcome = 'refused') = (image_id IS NULL)),
-    CHECK ((outcome = 'refused') = (reason IS NOT NULL)),
+    CHECK (outcome <> 'refused' OR reason IS NOT NULL),
     PRIMARY KEY (job_id, position)
 );
 

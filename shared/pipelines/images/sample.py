@@ -4,6 +4,7 @@ Everything comes from the seed and the time given, so the same call gives the sa
 """
 
 import csv
+import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import simplejpeg
 
-from shared.pipelines.images.contracts import to_stars
+from shared.pipelines.images.contracts import image_id, to_stars
 from shared.pipelines.images.sample_sky import KINDS, Camera, Kind, make_camera, make_scene, render
 
 WIDTH: Final = 160
@@ -51,9 +52,10 @@ class Opinion(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One frame: its file's name and bytes, who took it when, how good it truly is, and what people said."""
+    """One frame: its file (name, bytes, id once imported), who took it when, how good it truly is, what people said."""
 
     name: str
+    id: str
     webcam: str
     captured_at: datetime
     data: bytes
@@ -76,11 +78,11 @@ def _frame(rng: np.random.Generator, camera: Camera, name: str, now: datetime) -
     kind = KINDS[int(rng.choice(len(KINDS), p=_SHARES))]
     scene = make_scene(rng, kind)
     pixels = render(rng, camera, scene, WIDTH, HEIGHT)
-    quality = scene.quality()
+    data, quality = bytes(simplejpeg.encode_jpeg(pixels, quality=88)), scene.quality()
     captured_at = _moment(rng, kind, now)
     return Frame(
-        name=name, webcam=camera.name, captured_at=captured_at, quality=quality,
-        data=bytes(simplejpeg.encode_jpeg(pixels, quality=88)),
+        name=name, id=image_id(hashlib.sha256(data).hexdigest()), webcam=camera.name, captured_at=captured_at,
+        data=data, quality=quality,
         opinions=_opinions(rng, to_stars(quality), captured_at, now),
     )  # fmt: skip
 
@@ -118,7 +120,7 @@ def write_sample(folder: Path, *, webcams: int, frames: int, seed: int, now: dat
             pack.writestr(zipfile.ZipInfo(frame.name), frame.data)
             pictures.writerow((frame.name, frame.webcam, frame.captured_at.isoformat()))
             people.writerows(
-                (frame.name, said.rater, said.stars, said.kind, said.at.isoformat()) for said in frame.opinions
+                (frame.id, said.rater, said.stars, said.kind, said.at.isoformat()) for said in frame.opinions
             )
             count += 1
     return count
