@@ -21,6 +21,8 @@ KEY_PREFIX: Final = "tuneyard:"  # Redis may be shared with other programs
 # What the front may wait for Redis is less than what a worker may: a request is waiting behind it.
 _SOCKET_TIMEOUT_S: Final = 5
 
+_PATIENCE_S: Final = 5.0  # what a message may take to a worker on a busy machine
+
 TASK_OPTIONS: Final[dict[Queue, dict[str, Any]]] = {
     # acks_late is off wherever a lease owns recovery: a redelivered message would only be dropped at the claim.
     Queue.GPU: {"acks_late": False},
@@ -40,8 +42,9 @@ def _beat_schedule() -> dict[str, dict[str, Any]]:
         sweep.name: {
             "task": f"sweeps.{sweep.name}",
             "schedule": sweep.every,
-            # A sweep that comes late is no use: the next one does its work.
-            "options": {"queue": sweep.queue.value, "expires": sweep.every.total_seconds()},
+            # A sweep that comes late is no use: the next one does its work. But on a busy machine all of them may
+            # be late, however often they are sent.
+            "options": {"queue": sweep.queue.value, "expires": max(sweep.every.total_seconds(), _PATIENCE_S)},
         }
         for sweep in SWEEPS
     }
