@@ -66,6 +66,9 @@ _NEW: Final = """
 SELECT count(*) FROM pairs
 WHERE NOT conflict AND at > coalesce((SELECT max(created_at) FROM datasets WHERE pipeline = 'dedup'), '-infinity')
 """
+_GROUPS: Final = """
+SELECT "group", label, count(*) FROM dedup_examples GROUP BY "group", label
+"""
 _PAGE: Final = 1_000
 
 
@@ -89,3 +92,8 @@ def new_pairs(conn: Connection) -> int:
     """Count the pairs that were decided after a dataset was frozen last."""
     row = conn.execute(_NEW).fetchone()
     return int(row[0]) if row else 0
+
+
+def label_groups(conn: Connection) -> list[tuple[str, str, int]]:
+    """Return the number of decided pairs of each component and label."""
+    return conn.execute(_GROUPS).fetchall()
