@@ -52,6 +52,13 @@ class Rated(Contract):
         return float(share >= policy().binary_threshold) if target_type == "binary" else share
 
 
+class Judged(Contract):
+    """What a model says of a picture: 0 to 1, and the same as stars."""
+
+    raw_score: float = Field(ge=0, le=1)
+    ai_rating: float = Field(ge=1, le=5)
+
+
 class Score(Contract):
     """The scorer's contract (seed 003). ``model_version`` is the one that truly scored."""
 

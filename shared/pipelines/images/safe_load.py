@@ -1,0 +1,59 @@
+"""Reading files of weights that may come from anybody: tensors and plain values, never code."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from shared.errors import CorruptError, RefusedError, TooLargeError
+
+_MAX_BYTES: Final = 4 << 30
+_MORE_THAN_WEIGHTS: Final = "UnpicklingError"  # what torch raises then; no pickle is imported here, not even its errors
+_SAFETENSORS_HEAD: Final = 8  # bytes: the length of a header in JSON
+
+
+def load_tensors(file: Path) -> dict[str, Any]:
+    """Read a file of weights: torch's own format, as far as it holds no code, or safetensors.
+
+    Raises RefusedError for a file with more than weights in it, CorruptError for one that cannot be read.
+    """
+    if file.stat().st_size > _MAX_BYTES:
+        raise TooLargeError(f"the file of weights is over {_MAX_BYTES >> 30} GiB")
+    if _is_safetensors(file):
+        try:
+            return load_file(file)
+        except (SafetensorError, ValueError, OSError) as error:
+            raise CorruptError("the file of weights cannot be read") from error
+    return _load_torch(file)
+
+
+def _load_torch(file: Path) -> dict[str, Any]:
+    try:
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile file may break the reader in any way
+        if type(error).__name__ == _MORE_THAN_WEIGHTS:
+            raise RefusedError(
+                "the file holds more than weights: code, or objects that run some. It was not run",
+                advice="save the weights alone (torch.save of a state_dict, or safetensors)",
+            ) from error
+        raise CorruptError("the file of weights cannot be read") from error
+    if not isinstance(loaded, dict):
+        raise CorruptError("the file of weights holds something else than weights")
+    return loaded
+
+
+def _is_safetensors(file: Path) -> bool:
+    with file.open("rb") as source:
+        length = int.from_bytes(source.read(_SAFETENSORS_HEAD), "little")
+        if not 2 <= length <= file.stat().st_size - _SAFETENSORS_HEAD:  # noqa: PLR2004  (an empty object)
+            return False
+        if source.read(1) != b"{":
+            return False
+        source.seek(_SAFETENSORS_HEAD)
+        try:
+            return isinstance(json.loads(source.read(min(length, 100 << 20))), dict)
+        except ValueError:
+            return False
