@@ -90,6 +90,11 @@ def keep_answer(conn: Connection, key: bytes, claim: datetime, answer: CachedAns
     conn.execute(_ANSWER, {"key": key, "claim": claim, **vars(answer) | {"tokens": tokens}})
 
 
+def replace_answer(conn: Connection, key: bytes, text: str) -> None:
+    """Keep another text in the place of an answer's own; nothing happens while the question is being asked again."""
+    conn.execute("UPDATE llm_answers SET text = %s, tokens = NULL WHERE key = %s AND asking_until IS NULL", [text, key])
+
+
 def release_question(conn: Connection, key: bytes, claim: datetime) -> None:
     """Give a claim up without an answer: the next one may ask at once."""
     conn.execute("DELETE FROM llm_answers WHERE key = %s AND asking_until = %s", [key, claim])

@@ -7,6 +7,7 @@ error is a call too, for the model may have been at work: then there is none lef
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -17,8 +18,9 @@ from shared.errors import RefusedError, UnavailableError
 from shared.llm.chat import ChatRequest, Completion, Message
 from shared.llm.completions import Completions
 from shared.llm.structured import Fault
+from shared.llm.withheld import faults_noted, noted
 
-__all__ = ["Fault", "Guard", "Guarded", "guarded"]
+__all__ = ["Fault", "Guard", "Guarded", "guarded", "judged"]
 
 log = structlog.get_logger()
 
@@ -84,11 +86,13 @@ def guarded(
     purpose: str,
     job_id: str | None = None,
     timeout_s: float | None = None,
+    withhold: bool = False,
 ) -> Guarded[O]:
     """Return an answer that keeps the guard's rules, whatever the model says and whether or not it answers.
 
     ``timeout_s`` bounds both calls together (default: the setting ``LLM_TIMEOUT_SECONDS``). The request's schema is
-    the guard's unless it has one of its own. Errors of the database and of the provider end in the fallback.
+    the guard's unless it has one of its own. Errors of the database and of the provider end in the fallback. With
+    ``withhold`` the words of refused answers with personal data are nowhere kept (``withheld.py``).
     """
     deadline = time.monotonic() + (completions.timeout_s if timeout_s is None else timeout_s)
     if request.schema_ is None:
@@ -97,8 +101,8 @@ def guarded(
     first = asking.ask(request)
     if isinstance(first, str):
         return _fallback(guard, asking, Guarded(output=None, path=Path.FALLBACK, reason=first))
-    kept = first.text[:_KEPT_CHARACTERS]
-    checked = guard.check(first.text)
+    text, checked = judged(completions, request, guard, first.text, withhold=withhold)
+    kept = text[:_KEPT_CHARACTERS]
     if not isinstance(checked, tuple):
         return Guarded(
             output=checked,
@@ -109,10 +113,11 @@ def guarded(
             cost_usd=asking.cost_usd,
         )
     story = Guarded(output=None, path=Path.FALLBACK, first_text=kept, first_faults=checked, reason="broken-rules")
-    second = asking.ask(request.followed_by(tuple(guard.rewrite_messages(kept, checked))))
+    request = request.followed_by(tuple(guard.rewrite_messages(kept, checked)))
+    second = asking.ask(request)
     if isinstance(second, str):
         return _fallback(guard, asking, replace(story, reason=second))
-    rewritten = guard.check(second.text)
+    _, rewritten = judged(completions, request, guard, second.text, withhold=withhold)
     if isinstance(rewritten, tuple):
         return _fallback(guard, asking, replace(story, rewrite_faults=rewritten))
     return Guarded(
@@ -124,6 +129,26 @@ def guarded(
         model=second.model,
         cost_usd=asking.cost_usd,
     )
+
+
+def judged(
+    completions: Completions, request: ChatRequest, guard: Guard[O], text: str, *, withhold: bool
+) -> tuple[str, O | tuple[Fault, ...]]:
+    """Check the answer to a request. Returns the text that is left of it, and the answer or the rules that it broke.
+
+    Errors of the database are let by: the next one who finds that text withholds it again.
+    """
+    if not withhold:
+        return text, guard.check(text)
+    if faults := faults_noted(text):
+        return text, faults
+    checked = guard.check(text)
+    note = noted(text, checked) if isinstance(checked, tuple) else None
+    if note is None:
+        return text, checked
+    with suppress(UnavailableError):
+        completions.keep_instead(request, note)
+    return note, faults_noted(note)
 
 
 class _Asking:

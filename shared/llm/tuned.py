@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 from shared.contracts import Contract
 from shared.errors import RefusedError
 from shared.llm.chat import ChatRequest
-from shared.llm.guardrail import Guard, Guarded, guarded
+from shared.llm.guardrail import Guard, Guarded, guarded, judged
 from shared.llm.prices import completion_cost
 from shared.llm.provider_model import ProviderModel
 from shared.llm.structured import Fault
 from shared.pipeline import Answer
 
 if TYPE_CHECKING:
-    from shared.llm.completions import Completions
+    from shared.llm.completions import Completion, Completions
 
 I = TypeVar("I")  # noqa: E741  (I and O are the field's letters for input and output)
 O = TypeVar("O")  # noqa: E741
@@ -35,6 +35,8 @@ class Asking(Generic[I, O]):
     """What an answer's confidence is as a number, 0 to 1."""
     answer_seconds: float
     """The longest that one first answer may take."""
+    withhold: bool = False
+    """Keep no word of refused answers with personal data; for pipelines that do not learn from what is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class TunedModel(Generic[I, O]):
             purpose=self._asking.purpose,
             job_id=job_id or self._job_id,
             timeout_s=timeout_s,
+            withhold=self._asking.withhold,
         )
 
     def as_answer(self, found: Guarded[O]) -> Answer[O]:
@@ -95,32 +98,32 @@ class TunedModel(Generic[I, O]):
 
         Raises UnavailableError or RefusedError when there is no answer: that is the provider's fault, not the model's.
         """
+        requests = [self._asking.request(self.name, value) for value in inputs]
         answers = self._completions.complete_many(
-            [self._asking.request(self.name, value) for value in inputs],
+            requests,
             purpose=self._asking.purpose,
             job_id=self._job_id,
             timeout_s=self._asking.answer_seconds,
         )
         return [
-            First(
-                text=answer.text,
-                faults=faults_of(self._asking.guard(value), answer.text),
-                seconds=answer.seconds,
-                cost_usd=completion_cost(
-                    self._completions.provider.name,
-                    self.name,
-                    tokens_in=answer.prompt_tokens,
-                    tokens_out=answer.completion_tokens,
-                ),
-            )
-            for answer, value in zip(answers, inputs, strict=True)
+            self._judged(value, request, answer)
+            for value, request, answer in zip(inputs, requests, answers, strict=True)
         ]
 
-
-def faults_of(guard: Guard[Any], text: str) -> tuple[Fault, ...]:
-    """Return what is wrong with an answer by a guard's rules."""
-    checked = guard.check(text)
-    return checked if isinstance(checked, tuple) else ()
+    def _judged(self, value: I, request: ChatRequest, answer: "Completion") -> First:
+        withhold = self._asking.withhold
+        text, checked = judged(self._completions, request, self._asking.guard(value), answer.text, withhold=withhold)
+        return First(
+            text=text,
+            faults=checked if isinstance(checked, tuple) else (),
+            seconds=answer.seconds,
+            cost_usd=completion_cost(
+                self._completions.provider.name,
+                self.name,
+                tokens_in=answer.prompt_tokens,
+                tokens_out=answer.completion_tokens,
+            ),
+        )
 
 
 def load_tuned(folder: Path, asking: Asking[I, O]) -> TunedModel[I, O]:
@@ -146,6 +149,12 @@ def completions_of(provider: str | None) -> "Completions":
             advice="set OPENAI_BASE_URL and OPENAI_API_KEY to the model's provider, or train it anew here",
         )
     return completions
+
+
+def faults_of(guard: Guard[Any], text: str) -> tuple[Fault, ...]:
+    """Return what is wrong with an answer by a guard's rules."""
+    checked = guard.check(text)
+    return checked if isinstance(checked, tuple) else ()
 
 
 class BrokenRule(Contract):

@@ -8,6 +8,7 @@ from shared.contracts import JsonObject
 from shared.errors import InvalidInputError
 from shared.llm.chat import Message
 from shared.llm.structured import Bounds, Fault, MisfitError, read_answer
+from shared.llm.withheld import PERSONAL
 from shared.llm.wording import Terms, looks_personal
 from shared.pipelines.stages.contracts import (
     StageInput,
@@ -25,7 +26,6 @@ from shared.pipelines.stages.policy import policy
 
 UNGROUNDED: Final = "evidence-mismatch"
 FORBIDDEN: Final = "forbidden-term"
-PERSONAL: Final = "personal-data"
 SHAPE: Final = "shape"
 WORDS: Final = frozenset({FORBIDDEN, PERSONAL})
 """The rules about words; the others are about the contract, besides ``UNGROUNDED``."""

@@ -54,4 +54,5 @@ ASKING: Final = Asking[StageInput, StageOutput](
     guard=StageGuard,
     confidence=lambda found: confidence_of(found.output),
     answer_seconds=policy().model.answer_seconds,
+    withhold=True,
 )

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationEr
 
 from shared.errors import InvalidInputError
 from shared.ids import content_id
+from shared.llm.withheld import PERSONAL
 from shared.llm.wording import looks_personal
 from shared.pipelines.stages.contracts import (
     BusinessKey,
@@ -24,7 +25,7 @@ from shared.pipelines.stages.contracts import (
 )
 from shared.pipelines.stages.contracts_inputs import StageInput
 from shared.pipelines.stages.contracts_outputs import StageOutput
-from shared.pipelines.stages.guard import PERSONAL, broken
+from shared.pipelines.stages.guard import broken
 from shared.pipelines.stages.versions import Stage
 
 FIELDS: Final = "fields"

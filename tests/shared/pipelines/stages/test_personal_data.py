@@ -85,12 +85,30 @@ def test_what_is_personal_is_refused_and_named_nowhere(
     answered = office.run("infer", input=value)
     assert (answered["path"], [fault["rule"] for fault in answered["broken"]]) == ("fallback", ["personal-data"])
     said += [answered, office.run("run-packs", iterations=6, min_industries=1)]
+    provider.answer = lambda _: f"Certainly! {PERSON} should be called."
+    broken = office.run("infer", input=as_json(values_of(pack_of(4))[SYNTHESIS]))
+    assert (broken["path"], [fault["rule"] for fault in broken["broken"]]) == ("fallback", ["not-json"])
+    said.append(broken)
 
-    answers = frozenset({"llm_answers"})  # the provider's own words: the cache's place for them
-    places = in_tables(office.database, besides=answers) | {
+    places = in_tables(office.database, besides=frozenset()) | {
         "log": caplog.text,
         "redis": in_redis(redis_url),
         "said": json.dumps(said),
     }
     assert {place: each for place, text in places.items() for each in CANARIES if each in text} == {}
     assert len(places) > 20
+    assert "personal-data" in places["table public.llm_answers"], "the rules that were broken are kept"
+
+
+def test_an_answer_that_was_withheld_is_judged_as_before_when_it_comes_from_the_cache(
+    office: Office, provider: FaultProvider
+) -> None:
+    office.bring(rows(range(60)), approve=True)
+    provider.answer = _about_the_person
+    first = office.run("evals", stage=SYNTHESIS, model="gpt-4.1-mini")
+    asked = provider.count("chat")
+    again = office.run("evals", stage=SYNTHESIS, model="gpt-4.1-mini")
+    assert provider.count("chat") == asked, "it is not asked again"
+    assert (again["stages"], again["pipeline"]) == (first["stages"], first["pipeline"])
+    figures = first["stages"][SYNTHESIS]["figures"]
+    assert (figures["forbidden_share"], figures["agreement"], figures["homogeneity"] < 1) == (1, 0, True)
