@@ -11,6 +11,7 @@ from shared.contracts import Queue, Verdict
 from shared.pipeline import FineTune, Loaded, Pipeline, Row, Scores, SplitPolicy
 from shared.pipelines.dedup.cluster_steps import CLUSTER_STEPS
 from shared.pipelines.dedup.contracts import NAME
+from shared.pipelines.dedup.data_steps import DATA_STEPS
 from shared.pipelines.dedup.fallback import fallback
 from shared.pipelines.dedup.gates import gates
 from shared.pipelines.dedup.lines import chat_lines
@@ -61,7 +62,7 @@ PIPELINE: Final = Pipeline[Pair, MergeAnswer](
     eligible=_eligible,
     fallback=fallback,
     dump_output=dump_answer,
-    extra_steps=(*CLUSTER_STEPS, *MODEL_STEPS),
+    extra_steps=(*DATA_STEPS, *CLUSTER_STEPS, *MODEL_STEPS),
     reviews=REVIEWS,
     library_versions=("openai",),
 )

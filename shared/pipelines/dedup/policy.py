@@ -39,6 +39,7 @@ class IngestPolicy(Contract):
     max_locator_chars: Some
     max_source_chars: Some
     batch: int = Field(ge=1, le=1_000)
+    store_batch: int = Field(ge=1, le=10_000)
     candidates: int = Field(ge=1, le=50)
     min_similarity: Share
 

@@ -1,0 +1,226 @@
+"""The step ``check-incoming``: statements that wait become insights, or are merged with one, or people are asked.
+
+Each batch is embedded and checked with no transaction open, then recorded in one: what an attempt that is killed has
+not recorded waits as before, and vectors and answers are found again in their caches. Insights are added by one
+transaction at a time, which looks again at what came in meanwhile, so the same thing said twice at once is seen.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
+
+from psycopg import Connection
+from pydantic import Field
+
+from shared.contracts import Contract
+from shared.db import dedup
+from shared.db.dedup import Waiting
+from shared.errors import RefusedError
+from shared.ids import content_id
+from shared.pipeline import Done, Run
+from shared.pipelines.dedup.auto import require_auto
+from shared.pipelines.dedup.contracts import CLUSTER, NAME
+from shared.pipelines.dedup.duplicates import DuplicateCheck, Incoming, check_many
+from shared.pipelines.dedup.policy import Mode, policy
+from shared.pipelines.dedup.predicting import record as record_predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+KNOWN: Final = "known"
+
+JobId = Annotated[str, Field(pattern=r"^job_[0-9a-f]{32}$")]
+
+
+class CheckIncomingParams(Contract):
+    """Which statements to check, and what may follow."""
+
+    run_id: JobId | None = Field(default=None, description="Only what this job took in. Empty: all that waits.")
+    mode: Mode = Field(default=policy().ingest.mode, description="As for dedup.ingest.")
+
+
+class CheckIncomingResult(Contract):
+    """What became of the statements: ``new`` insights, of which people are asked about ``proposed``.
+
+    ``known`` ones said exactly what an insight says already, ``merged`` ones the same in a model's judgement.
+    """
+
+    sentence: str
+    statements: int
+    new: int
+    proposed: int
+    known: int
+    merged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Statements that are checked together, each once, with their vectors, row by row."""
+
+    waiting: Sequence[Waiting]
+    vectors: "Vectors"
+    embedding_model: str
+    checks: Sequence[DuplicateCheck | None]
+    since: int
+
+
+def check_incoming(run: Run, params: CheckIncomingParams) -> Done:
+    """Take all that wait through, batch by batch.
+
+    Raises RefusedError when mode auto is not justified, or the vectors would be of another model than the insights'
+    are, and what embedding raises; all that is not through goes on waiting.
+    """
+    if params.mode == "auto":
+        with run.reading() as conn:
+            require_auto(conn)
+    rules = policy().ingest
+    size = rules.store_batch if params.mode == "off" else rules.batch
+    while True:
+        with run.reading() as conn:
+            waiting = dedup.waiting_statements(conn, params.run_id, size)
+            through, of_all = dedup.incoming_progress(conn, params.run_id)
+        run.report(through / max(of_all, 1), "checking statements", statements=of_all, checked=through)
+        if not waiting:
+            break
+        _take_through(run, waiting, params.mode)
+    result = CheckIncomingResult(sentence="", statements=0, new=0, proposed=0, known=0, merged=0)
+
+    def record(conn: Connection) -> CheckIncomingResult:
+        found = dedup.forget_incoming(conn, params.run_id)
+        return result.model_copy(update=_figures(found, params.mode))
+
+    return Done(result=result, record=record)
+
+
+def _figures(found: Counter[str], mode: Mode) -> dict[str, int | str]:
+    new = found["new"] + found["proposed"]
+    said = {
+        "off": "none was checked",
+        "assist": "none was merged",
+        "auto": f"{found['merged']} were merged by the model",
+    }
+    return {
+        "sentence": f"{found.total()} statements are through: {new} are new insights, {found[KNOWN]} were known,"
+        f" {said[mode]}, and people are asked about {found['proposed']}.",
+        "statements": found.total(),
+        "new": new,
+        "proposed": found["proposed"],
+        KNOWN: found[KNOWN],
+        "merged": found["merged"],
+    }
+
+
+def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode) -> None:
+    """Take a batch as far as can be: what is like another of the batch waits for the next."""
+    with run.reading() as conn:
+        known = dedup.homes(conn, {each.insight_id for each in waiting})
+        since = dedup.last_insight(conn)
+    unknown = list({each.insight_id: each for each in waiting if each.insight_id not in known}.values())
+    batch = _checked(run, unknown, since, mode)
+    with run.fenced() as conn:
+        outcomes = _recorded(conn, run.job_id, batch, mode) if batch else {}
+        there = dedup.homes(conn, {each.insight_id for each in waiting})
+        done = [each for each in waiting if each.insight_id in there]
+        dedup.link_sources(conn, done)
+        first = {each.insight_id: each.number for each in reversed(done)}
+        dedup.settle_incoming(
+            conn,
+            [
+                (each.number, outcomes.get(each.insight_id, KNOWN) if first[each.insight_id] == each.number else KNOWN)
+                for each in done
+            ],
+        )
+
+
+def _checked(run: Run, waiting: Sequence[Waiting], since: int, mode: Mode) -> _Batch | None:
+    """Embed statements, and check those that are like none before them in the batch."""
+    from shared.llm.embeddings import embed_texts
+
+    if not waiting:
+        return None
+    embedded = embed_texts([each.statement for each in waiting], purpose=NAME, job_id=run.job_id)
+    with run.reading() as conn:
+        _require_one_model(dedup.embedding_models(conn), embedded.model)
+    if mode == "off":
+        chosen = list(range(len(waiting)))
+        checks: list[DuplicateCheck | None] = [None] * len(chosen)
+    else:
+        chosen = unlike(embedded.vectors, policy().ingest.min_similarity)
+        asked = [Incoming(statement=waiting[place].statement, vector=embedded.vectors[place]) for place in chosen]
+        checks = list(check_many(run, asked, embedded.model))
+    return _Batch(
+        waiting=[waiting[place] for place in chosen], vectors=embedded.vectors[chosen], embedding_model=embedded.model,
+        checks=checks, since=since,
+    )  # fmt: skip
+
+
+def unlike(vectors: "Vectors", similarity: float) -> list[int]:
+    """Return the places of vectors (rows, of length 1) that are less similar than this to all that are chosen before.
+
+    The first one always is chosen. What is left out is checked later, against the insights that these become.
+    """
+    cosines = vectors @ vectors.T
+    chosen: list[int] = []
+    for place in range(len(vectors)):
+        if not chosen or float(cosines[place, chosen].max()) < similarity:
+            chosen.append(place)
+    return chosen
+
+
+def _require_one_model(stored: Sequence[str], model: str) -> None:
+    if set(stored) - {model}:
+        raise RefusedError(
+            f"the insights have vectors of {', '.join(stored)}, new ones would be of {model}: they cannot be compared",
+            code="embedding-model-changed",
+            advice="run dedup.reembed, then dedup.check-incoming: the statements wait",
+        )
+
+
+def _recorded(conn: Connection, job_id: str, batch: _Batch, mode: Mode) -> dict[str, str]:
+    """Write what a batch came to; returns the outcome by statement.
+
+    What is near to an insight that came in meanwhile is left alone: it is checked again.
+    """
+    dedup.lock_insights(conn)
+    _require_one_model(dedup.embedding_models(conn), batch.embedding_model)
+    late: set[int] = set()
+    if mode != "off":
+        late = dedup.near_newer(
+            conn, list(batch.vectors), batch.embedding_model, since=batch.since,
+            similarity=policy().ingest.min_similarity,
+        )  # fmt: skip
+    there = dedup.homes(conn, [each.insight_id for each in batch.waiting])
+    outcomes: dict[str, str] = {}
+    for place, (each, check) in enumerate(zip(batch.waiting, batch.checks, strict=True)):
+        if place in late or each.insight_id in there:
+            continue
+        if check:
+            record_predictions(conn, check.predictions)
+        outcomes[each.insight_id] = _one(conn, job_id, batch, place, mode)
+    return outcomes
+
+
+def _one(conn: Connection, job_id: str, batch: _Batch, place: int, mode: Mode) -> str:
+    """Store one statement as its check says; returns what became of it."""
+    each, check, vector = batch.waiting[place], batch.checks[place], batch.vectors[place]
+    existing = check.existing_insight_id if check else None
+    if check and existing and check.prediction and check.course == "merge" and mode == "auto":
+        dedup.put_merged(
+            conn, each, vector, batch.embedding_model, insight_id=existing, prediction_id=check.prediction.id,
+            confidence=check.confidence,
+        )  # fmt: skip
+        return "merged"
+    dedup.put_insight(conn, each.insight_id, each.statement, vector, batch.embedding_model)
+    if not (check and existing and check.prediction):
+        return "new"
+    members = (each.insight_id, existing)
+    asked = dedup.put_proposal(
+        conn, content_id(CLUSTER, "ingest", *sorted(members)), members, batch.embedding_model,
+        similarity=check.prediction.asked.pair.similarity or 0.0, probability=check.prediction.merge_probability,
+        prediction_id=check.prediction.id, job_id=job_id,
+    )  # fmt: skip
+    return "proposed" if asked else "new"
