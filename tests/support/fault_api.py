@@ -36,6 +36,8 @@ class ProviderApi:
         """How jobs created from now on end: ``safety`` is failed after training."""
         self.answer: Callable[[JsonObject], str] = lambda _: "ok"
         """From the body of a request for a completion to its text."""
+        self.vector: Callable[[str], list[float]] = _vector
+        """From a text to its embedding."""
         self.shutdown_dates: dict[str, str | None] = {
             "gpt-4o-mini-2024-07-18": "2027-01-14",
             "gpt-4.1-mini-2025-04-14": "2027-01-14",
@@ -164,7 +166,7 @@ class ProviderApi:
     def _embeddings(self, request: Request) -> Reply:
         asked = json.loads(request.body)
         texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
-        data = [{"object": "embedding", "index": n, "embedding": _vector(str(t))} for n, t in enumerate(texts)]
+        data = [{"object": "embedding", "index": n, "embedding": self.vector(str(t))} for n, t in enumerate(texts)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return Reply.json({"object": "list", "model": asked["model"], "data": data, "usage": usage})
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from shared import ids
@@ -10,14 +9,11 @@ from shared.contracts import JsonObject
 from shared.files import upload_manifest, uploads_of
 from shared.loop import review
 from shared.pipelines.dedup.contracts import CLUSTER, CLUSTERS, insight_id
-from shared.pipelines.dedup.review import REVIEWS
+from shared.registry import get_pipeline
 from shared.review import Item
 from tests.support.school import School
 
 PERSON = "Ada"
-from types import SimpleNamespace
-
-PIPE: Any = SimpleNamespace(name="dedup", reviews=REVIEWS)
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Desk(School):
 
     def waiting(self, limit: int = 50, *, kind: str = CLUSTERS, by: str = PERSON) -> list[Item]:
         with self.database.transaction() as conn:
-            return list(review.next_items(conn, PIPE, kind, reviewer=by, limit=limit))
+            return list(review.next_items(conn, get_pipeline("dedup"), kind, reviewer=by, limit=limit))
 
     def decide(
         self, item: str, decision: str, *subset: str, kind: str = CLUSTERS, by: str = PERSON
@@ -75,15 +71,15 @@ class Desk(School):
         if subset:
             told["subset"] = [insight_id(statement) for statement in subset]
         with self.database.transaction() as conn:
-            return review.decide(conn, PIPE, kind, item, reviewer=by, decision=told)[1]
+            return review.decide(conn, get_pipeline("dedup"), kind, item, reviewer=by, decision=told)[1]
 
     def undo(self, item: str, *, kind: str = CLUSTERS, by: str = PERSON) -> JsonObject:
         with self.database.transaction() as conn:
-            return review.undo(conn, PIPE, kind, item, reviewer=by, by=by)[1]
+            return review.undo(conn, get_pipeline("dedup"), kind, item, reviewer=by, by=by)[1]
 
     def reveal(self, item: str, *, kind: str = CLUSTERS, by: str = PERSON) -> JsonObject:
         with self.database.transaction() as conn:
-            return review.reveal(conn, PIPE, kind, item, reviewer=by)
+            return review.reveal(conn, get_pipeline("dedup"), kind, item, reviewer=by)
 
     def labels(self) -> dict[frozenset[str], str]:
         """The labels by statements."""
