@@ -90,6 +90,10 @@ class Core(Protocol):
         """Load the surface's active model; None: there is none."""
         ...
 
+    def training(self, params: Any, seed: int) -> Training:
+        """Return what a long training may use, for rows that are of no dataset; ``seed`` is how they were split."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wider:

@@ -29,10 +29,11 @@ def _params(pipeline: Pipeline[Any, Any], params: type[BaseModel]) -> type[BaseM
         validation_alias=AliasChoices(FIELD, word) if word != FIELD else None,
         description=f"{params.model_fields[FIELD].description} One of {', '.join(pipeline.surfaces)}.",
         examples=[pipeline.surfaces[-1]],
-        json_schema_extra={"option": word},
+        json_schema_extra={"option": word.replace("_", "-")},
     )
+    prefix = pipeline.name.capitalize()
     return create_model(
-        f"{pipeline.name.capitalize()}{params.__name__}",
+        params.__name__ if params.__name__.startswith(prefix) else f"{prefix}{params.__name__}",
         __base__=params,
         __doc__=params.__doc__,
         surface=(Surface, field),

@@ -56,15 +56,16 @@ class _Rows:
         return self.dataset.rows(self.split)
 
 
-class _Training:
+class OneTraining:
     """One attempt at a long training. Implements ``shared.training.Training``."""
 
-    def __init__(self, run: Run, params: TrainParams, dataset: Dataset) -> None:
+    def __init__(self, run: Run, params: TrainParams, seed: int) -> None:
         self.run = run
         self.params = params
         self.surface = params.surface
-        self.seed = dataset.facts.seed
+        self.seed = seed
         self.checkpoints = JobCheckpoints(run)
+        self.checkpoints.tidy()
 
     def report(self, fraction: float, message: str, **counters: float) -> None:
         """Tell progress (0 to 1); storing the model is the rest. Raises JobStopped."""
@@ -129,9 +130,7 @@ def _trained(
     if isinstance(pipeline.train, FineTune):
         raise TypeError(f"{pipeline.name} is trained by a provider: see loop/finetune.py")
     if isinstance(pipeline.train, LongTraining):
-        training = _Training(run, params, dataset)
-        training.checkpoints.tidy()
-        return pipeline.train.train(rows, folder, training)
+        return pipeline.train.train(rows, folder, OneTraining(run, params, dataset.facts.seed))
     return pipeline.train(rows, folder, lambda fraction, message: run.report(fraction * _TRAINED, message))
 
 

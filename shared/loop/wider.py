@@ -7,8 +7,9 @@ from pydantic import create_model
 
 from shared import models
 from shared.loop.loading import load_model
+from shared.loop.train import OneTraining
 from shared.pipeline import Done, Next, Pipeline, Run, Step, Wait
-from shared.training import Serving, Wider
+from shared.training import Serving, Training, Wider
 
 
 class _Core:
@@ -31,6 +32,10 @@ class _Core:
         if model is None:
             return None
         return Serving(model.id, model.version, load_model(self._pipeline, self._run, model))
+
+    def training(self, params: Any, seed: int) -> Training:
+        """Return what a long training may use, for rows that are of no dataset."""
+        return OneTraining(self._run, params, seed)
 
 
 def widened(pipeline: Pipeline[Any, Any], step: Step[Any]) -> Step[Any]:
