@@ -15,11 +15,12 @@ from shared.loop.steps import steps_of
 from shared.pipeline import Pipeline, Step
 from shared.pipelines.dedup import PIPELINE as DEDUP
 from shared.pipelines.gold import PIPELINE as GOLD
+from shared.pipelines.images import PIPELINE as IMAGES
 from shared.pipelines.router import PIPELINE as ROUTER
 from shared.pipelines.stages import PIPELINE as STAGES
 from shared.settings import get_settings
 
-_OURS: tuple[Pipeline[Any, Any], ...] = (DEDUP, GOLD, ROUTER, STAGES)
+_OURS: tuple[Pipeline[Any, Any], ...] = (DEDUP, GOLD, IMAGES, ROUTER, STAGES)
 
 
 @cache
