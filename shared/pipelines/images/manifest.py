@@ -16,8 +16,8 @@ from shared.pipelines.images.splits import ImageSplit
 
 FULL: Final = "manifest_full.csv"
 
-_OptionalHour = Annotated[int | None, BeforeValidator(lambda cell: None if cell == "" else cell), Field(ge=0, le=23)]
-_OptionalTime = Annotated[datetime | None, BeforeValidator(lambda cell: None if cell == "" else cell)]
+_Absent: Final = BeforeValidator(lambda cell: None if cell == "" else cell)
+_Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class ManifestRow(Contract):
@@ -27,8 +27,8 @@ class ManifestRow(Contract):
     artifact: Sha256
     bytes: int = Field(ge=1)
     webcam: str = Field(pattern=r"^cam_[0-9a-f]{32}$")
-    captured_at: _OptionalTime
-    hour: _OptionalHour
+    captured_at: Annotated[datetime | None, _Absent]
+    hour: Annotated[_Hour | None, _Absent]
     ratings: int = Field(ge=1)
     stars: float = Field(ge=1, le=5)
     rated_at: datetime

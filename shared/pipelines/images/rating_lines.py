@@ -1,7 +1,7 @@
 """One line of a file of ratings: who said how many stars, when, and as whom."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, ValidationError
@@ -23,9 +23,10 @@ def _with_zone(cell: Any) -> Any:
     if not text:
         return None
     try:
-        return text if datetime.fromisoformat(text).tzinfo else f"{text}Z"
+        at = datetime.fromisoformat(text)
     except ValueError:
         return text
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class _Line(Contract):
