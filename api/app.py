@@ -14,6 +14,7 @@ from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
 from api.routes import (
     datasets,
+    insights,
     jobs,
     keys,
     lineage,
@@ -22,6 +23,7 @@ from api.routes import (
     predictions,
     router,
     spending,
+    training_data,
     uploads,
     webhooks,
 )
@@ -45,7 +47,7 @@ Turns what people decide into promoted models, again and again, unattended.
 # the busiest first
 _RESOURCES: Final = (
     router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, spending, webhooks,
-    operations,
+    operations, insights, training_data,
 )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def _splits(groups: Sequence[tuple[str, str, int]]) -> dict[str, SplitStats]:
 
 
 def training_lines(conn: Connection, which: Which) -> Iterator[bytes]:
-    """Stream the conversations of a split as JSON lines, in blocks: the very lines that a fine-tune uploads."""
+    """Stream the conversations of a split as JSON lines, in blocks; those of ``train`` are what a fine-tune uploads."""
     return _blocks(
         canonical_json(line(pair.a, pair.b, label_of(row.label))) + b"\n"
         for row, pair in ((row, parse_pair(row.input)) for row in dedup.labelled_pairs(conn))
