@@ -1,5 +1,6 @@
 """OpenAI's API as the fault-injecting provider speaks it when nothing goes wrong: files, jobs, completions, models."""
 
+import base64
 import hashlib
 import json
 import re
@@ -166,7 +167,10 @@ class ProviderApi:
     def _embeddings(self, request: Request) -> Reply:
         asked = json.loads(request.body)
         texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
-        data = [{"object": "embedding", "index": n, "embedding": self.vector(str(t))} for n, t in enumerate(texts)]
+        vectors: list[Any] = [self.vector(str(text)) for text in texts]
+        if asked.get("encoding_format") == "base64":
+            vectors = [base64.b64encode(struct.pack(f"<{len(each)}f", *each)).decode() for each in vectors]
+        data = [{"object": "embedding", "index": n, "embedding": each} for n, each in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return Reply.json({"object": "list", "model": asked["model"], "data": data, "usage": usage})
 

@@ -108,7 +108,7 @@ def _format_of(run: Run, upload: str) -> Format:
     """Tell JSON lines from CSV by the first character: a JSON object begins with a brace, no header of ours does."""
     with open_upload(run, upload) as file:
         start = file.read(_PEEK).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return "jsonl" if start.startswith((b"{", b"[")) else "csv"
+    return "jsonl" if not start or start.startswith((b"{", b"[")) else "csv"
 
 
 class _Check:
