@@ -7,7 +7,6 @@ for a database or for Redis gets an empty one of its own.
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,8 +20,10 @@ from shared.db import pool
 from shared.db.pool import Database
 from shared.settings import Settings, get_settings
 from shared.stack.process import ChildProcess
+from tests.support import in_memory
 from tests.support.databases import fresh_database
 from tests.support.network import forbid_outside
+from tests.support.order import MARK_LINE, dealt
 from tests.support.processes import ApiServer, Processes
 from tests.support.servers import PostgresProcess, RedisProcess
 from tests.support.session import REDIS_DATABASES, Addresses, SharedServers
@@ -41,8 +42,16 @@ _addresses = pytest.StashKey[Addresses]()
 _redis_databases = itertools.cycle(range(64))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let processes that have nothing left to do take over tests of others (the default of ``-n`` deals early)."""
+    if config.option.numprocesses and config.option.dist == "no":
+        config.option.dist = "worksteal"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     forbid_outside()
+    config.addinivalue_line("markers", MARK_LINE)
     handed_over = getattr(config, "workerinput", None)
     if handed_over is not None:
         config.stash[_addresses] = Addresses(**handed_over["addresses"])
@@ -51,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: WorkerController) -> None:
     """Hand the addresses to a worker of xdist."""
     node.workerinput["addresses"] = _shared_servers(node.config).addresses.as_dict()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = dealt(items)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -123,8 +136,9 @@ def server_folder() -> Iterator[Path]:
 
     Not ``tmp_path``: every run of pytest that starts closes the folder above it to other accounts.
     """
-    with tempfile.TemporaryDirectory(prefix="tuneyard-tests-") as folder:
-        yield Path(folder)
+    folder = in_memory.new_folder()
+    yield folder
+    in_memory.remove_folder(folder)
 
 
 @pytest.fixture
@@ -196,6 +210,12 @@ def processes(environment: dict[str, str], tmp_path: Path) -> Iterator[Processes
 def worker(processes: Processes) -> Callable[..., ChildProcess]:
     """Start the real worker of a queue: ``worker("db", LEASE_SECONDS="2")``; ``worker("beat")`` starts beat."""
     return processes.worker
+
+
+@pytest.fixture
+def workers(processes: Processes) -> Callable[..., list[ChildProcess]]:
+    """Start several workers at once: ``workers("db", "sweeps", "beat")``."""
+    return processes.workers
 
 
 @pytest.fixture

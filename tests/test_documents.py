@@ -22,7 +22,7 @@ from tests.support.processes import ROOT, ApiServer
 from tests.support.waiting import wait_until
 
 NAMES = [path.relative_to(ROOT).as_posix() for path in WRITTEN]
-Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 
 # The pages that are run, and the workers that their commands need.
 _WORKERS = {
@@ -71,14 +71,14 @@ def test_requests_exist(document: Path, settings: Settings) -> None:
 def shell(
     request: pytest.FixtureRequest,
     api_server: Callable[..., ApiServer],
-    worker: Worker,
+    workers: Workers,
     environment: dict[str, str],
     tmp_path: Path,
 ) -> "Callable[[str], None]":
     """Run a block of shell as a reader would, with the ids that its variables stand for."""
     server = api_server()
-    for queue in _WORKERS[request.getfixturevalue("name")]:
-        worker(queue, SWEEP_SECONDS="1", TUNEYARD_URL=server.url, TUNEYARD_KEY=server.key)
+    needed = _WORKERS[request.getfixturevalue("name")]
+    workers(*needed, SWEEP_SECONDS="1", TUNEYARD_URL=server.url, TUNEYARD_KEY=server.key)
     folder = tmp_path / "reader"
     folder.mkdir()
     env = environment | {
@@ -125,6 +125,7 @@ def _with_ids(env: dict[str, str], client: httpx.Client, block: str) -> dict[str
     return found
 
 
+@pytest.mark.slow(50)
 @pytest.mark.timeout(300)  # two retrainings, on however busy a machine
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("name", _WORKERS)

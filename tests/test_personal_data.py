@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from shared.db.pool import Database
 from shared.stack.process import ChildProcess
 from tests.support.leaks import in_logs, in_redis, in_tables
@@ -48,15 +50,15 @@ def _walk(server: ApiServer) -> list[str]:
     return said
 
 
+@pytest.mark.slow(17)
 def test_what_people_write_stays_in_its_tables(
     api_server: Callable[..., ApiServer],
-    worker: Callable[..., ChildProcess],
+    workers: Callable[..., list[ChildProcess]],
     database: Database,
     redis_url: str,
     tmp_path: Path,
 ) -> None:
-    for part in ("db", "inference"):
-        worker(part, LOG_LEVEL="DEBUG")
+    workers("db", "inference", LOG_LEVEL="DEBUG")
     server = api_server(LOG_LEVEL="DEBUG")
     said = _walk(server)
     server.process.ask_to_stop()

@@ -29,7 +29,7 @@ def _timed_submit(client: httpx.Client) -> float:
 
 @pytest.mark.parametrize("fault", ["freeze", "stop"])
 def test_without_redis_a_submit_is_still_accepted_in_time_and_runs_later(
-    fault: str, own_redis: RedisProcess, client: httpx.Client, front: Front, worker: Callable[..., ChildProcess]
+    fault: str, own_redis: RedisProcess, client: httpx.Client, front: Front, workers: Callable[..., list[ChildProcess]]
 ) -> None:
     _timed_submit(client)
     getattr(own_redis, fault)()
@@ -38,8 +38,8 @@ def test_without_redis_a_submit_is_still_accepted_in_time_and_runs_later(
     parts = client.get("/readyz").json()["parts"]
     assert (parts["redis"]["ok"], parts["postgres"]["ok"]) == (False, True)
     (own_redis.thaw if fault == "freeze" else own_redis.start)()
-    for part in ("db", "sweeps", "beat"):
-        worker(part, TUNEYARD_PIPELINES="tests.support.probe", SWEEP_SECONDS="1", RESEND_AFTER_SECONDS="1")
+    quick = {"SWEEP_SECONDS": "1", "RESEND_AFTER_SECONDS": "1"}
+    workers("db", "sweeps", "beat", TUNEYARD_PIPELINES="tests.support.probe", **quick)
     wait_until(lambda: _count(front.database, JobState.SUCCEEDED) == 51, timeout=40)
 
 

@@ -61,20 +61,20 @@ class Desk:
 
 @pytest.fixture
 def desk(
-    api_server: Callable[..., ApiServer], worker: Callable[..., ChildProcess], api_key: str
+    api_server: Callable[..., ApiServer], workers: Callable[..., list[ChildProcess]], api_key: str
 ) -> Callable[[], ApiServer]:
     """Start a front and all workers; the finetune worker's provider is the front's own API."""
 
     def start() -> ApiServer:
         server = api_server(LOG_LEVEL="DEBUG")
-        for queue in ("db", "gpu", "inference", "sweeps", "beat"):
-            worker(queue, SWEEP_SECONDS="0.5", LOG_LEVEL="DEBUG")
-        worker("finetune", TUNEYARD_URL=server.url, TUNEYARD_KEY=api_key, LOG_LEVEL="DEBUG")
+        settings = {"SWEEP_SECONDS": "0.5", "LOG_LEVEL": "DEBUG", "TUNEYARD_URL": server.url, "TUNEYARD_KEY": api_key}
+        workers("db", "gpu", "inference", "sweeps", "beat", "finetune", **settings)
         return server
 
     return start
 
 
+@pytest.mark.slow(33)
 @pytest.mark.timeout(240)
 def test_gold_goes_from_reports_to_a_second_fine_tune_that_errs_less(
     desk: Callable[[], ApiServer], database: Database, redis_url: str, settings: Settings, tmp_path: Path

@@ -68,6 +68,7 @@ def test_the_examples_are_what_the_front_accepts(front: Front) -> None:
                 assert answer.status_code in {200, 201, 202, 404, 409}, (path, answer.text)
 
 
+@pytest.mark.slow(33)
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # schemathesis does, inside its strategies
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -172,6 +172,7 @@ class Ledger(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("probe_pipeline")
+@pytest.mark.slow(15)
 def test_the_ledger_behaves_like_its_model(database: Database) -> None:
     with database.transaction() as conn:
         conn.execute(probe.EFFECTS)

@@ -37,10 +37,18 @@ class Processes:
 
     def worker(self, queue: str, *, module: str = "workers", **env: str) -> ChildProcess:
         """Start the worker of a queue (or ``beat``) and wait until it takes messages."""
-        ready = self._logs / f"{next(self._count):02}.ready"
-        process = self.python("-m", module, queue, READY_FILE=str(ready), **env)
-        self.wait_for(process, ready.exists)
-        return process
+        return self.workers(queue, module=module, **env)[0]
+
+    def workers(self, *queues: str, module: str = "workers", **env: str) -> list[ChildProcess]:
+        """Start the workers of several queues at once, and wait until all take messages."""
+        marks = [self._logs / f"{next(self._count):02}.ready" for _ in queues]
+        started = [
+            self.python("-m", module, queue, READY_FILE=str(mark), **env)
+            for queue, mark in zip(queues, marks, strict=True)
+        ]
+        for process, mark in zip(started, marks, strict=True):
+            self.wait_for(process, mark.exists)
+        return started
 
     def wait_for(self, process: ChildProcess, ready: Callable[[], bool]) -> None:
         """Wait until the process is ready. Raises AssertionError with its log when it ends before or takes too long."""

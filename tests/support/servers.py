@@ -5,7 +5,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from shared.stack.leftovers import free_data_folder
 from shared.stack.ports import free_port
@@ -78,7 +78,13 @@ class _Running(Generic[S]):
 class PostgresProcess(_Running[Postgres]):
     """A PostgreSQL of a test's or a session's own. What it writes survives a kill, not a crash of the machine."""
 
-    _OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "64MB"}  # noqa: RUF012
+    _OPTIONS: ClassVar = {
+        "fsync": "off",
+        "full_page_writes": "off",
+        "max_connections": "400",
+        "shared_buffers": "64MB",
+        "max_wal_size": "256MB",  # its folder may be in memory
+    }
 
     @classmethod
     def create(cls, folder: Path) -> "PostgresProcess":

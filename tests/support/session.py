@@ -1,10 +1,8 @@
 """The servers that all tests of a run share, started once by the process that leads the run."""
 
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
+from tests.support import in_memory
 from tests.support.databases import make_template
 from tests.support.servers import PostgresProcess, RedisProcess
 
@@ -26,13 +24,13 @@ class SharedServers:
     """A PostgreSQL with the migrated template and a Redis with many numbered databases, in a temporary folder."""
 
     def __init__(self) -> None:
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="tuneyard-tests-"))
+        self._folder = folder = in_memory.new_folder()
         self._postgres = PostgresProcess.create(folder / "postgres")
         self._redis = RedisProcess.create(folder / "redis", databases=REDIS_DATABASES, append_only=False)
         try:
             self._postgres.start()
             self._redis.start()
-            make_template(self._postgres.server.dsn("postgres"))
+            make_template(self._postgres.server.dsn("postgres"), self._postgres.server.password)
         except BaseException:
             self.stop()
             raise
@@ -45,4 +43,4 @@ class SharedServers:
         """Stop both and remove their data."""
         self._redis.kill()
         self._postgres.kill()  # nobody will read it again
-        shutil.rmtree(self._folder)
+        in_memory.remove_folder(self._folder)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from beat_schedule import ENTRIES
 from shared.contracts import JobState
 from shared.db import schedules
@@ -15,15 +17,15 @@ from tests.workers.conftest import Ledger
 from workers import dispatch
 
 Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 REAL = {"LEASE_SECONDS": "30", "HEARTBEAT_SECONDS": "5", "SWEEP_SECONDS": "5", "RESEND_AFTER_SECONDS": "10"}
 
 
+@pytest.mark.slow(37)
 def test_a_job_whose_worker_is_killed_is_at_work_again_within_45_seconds(
-    ledger: Ledger, worker: Worker, tmp_path: Path
+    ledger: Ledger, worker: Worker, workers: Workers, tmp_path: Path
 ) -> None:
-    first = worker("db", **REAL)
-    worker("sweeps", **REAL)
-    worker("beat", **REAL)
+    first, *_ = workers("db", "sweeps", "beat", **REAL)
     go = tmp_path / "go"
     job_id = ledger.submit("probe.deaf", Where(path=str(go)))
     wait_until(go.with_suffix(".1").exists)
@@ -36,10 +38,8 @@ def test_a_job_whose_worker_is_killed_is_at_work_again_within_45_seconds(
     assert ledger.events(job_id) == ["queued", "running", "rescued", "running", "succeeded"]
 
 
-def test_a_heartbeat_keeps_a_long_step_from_being_rescued(ledger: Ledger, worker: Worker, tmp_path: Path) -> None:
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+def test_a_heartbeat_keeps_a_long_step_from_being_rescued(ledger: Ledger, workers: Workers, tmp_path: Path) -> None:
+    workers("db", "sweeps", "beat")
     go = tmp_path / "go"
     job_id = ledger.submit("probe.deaf", Where(path=str(go)))
     wait_until(go.with_suffix(".1").exists)
@@ -51,17 +51,16 @@ def test_a_heartbeat_keeps_a_long_step_from_being_rescued(ledger: Ledger, worker
     assert (ledger.get(job_id).attempt, ledger.effects(job_id)) == (1, 1)
 
 
+@pytest.mark.slow(15)
 def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_thaws(
-    ledger: Ledger, worker: Worker, tmp_path: Path
+    ledger: Ledger, worker: Worker, workers: Workers, tmp_path: Path
 ) -> None:
     first = worker("db")
     go = tmp_path / "go"
     job_id = ledger.submit("probe.deaf", Where(path=str(go)))
     wait_until(go.with_suffix(".1").exists)
     first.send_to_all(signal.SIGSTOP)
-    worker("sweeps")
-    worker("beat")
-    worker("db")
+    workers("sweeps", "beat", "db")
     wait_until(go.with_suffix(".2").exists, timeout=20)
     go.touch()  # both attempts may now end
     wait_until(ledger.ended(job_id))
@@ -70,10 +69,9 @@ def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_thaws(
     assert (ledger.get(job_id).result, ledger.effects(job_id)) == ({"value": 2}, 1)
 
 
-def test_a_poison_job_stops_after_its_attempts_and_its_neighbours_go_on(ledger: Ledger, worker: Worker) -> None:
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+@pytest.mark.slow(21)
+def test_a_poison_job_stops_after_its_attempts_and_its_neighbours_go_on(ledger: Ledger, workers: Workers) -> None:
+    workers("db", "sweeps", "beat")
     before = [ledger.submit("probe.effectful", Number(value=n)) for n in range(5)]
     poison = ledger.submit("probe.poison", Nothing())
     after = [ledger.submit("probe.effectful", Number(value=n)) for n in range(5)]
@@ -83,14 +81,15 @@ def test_a_poison_job_stops_after_its_attempts_and_its_neighbours_go_on(ledger: 
     assert [ledger.effects(job_id) for job_id in before + after] == [1] * 10
 
 
-def test_a_garbage_message_kills_a_worker_at_most_and_no_job_is_lost(ledger: Ledger, worker: Worker) -> None:
+def test_a_garbage_message_kills_a_worker_at_most_and_no_job_is_lost(
+    ledger: Ledger, worker: Worker, workers: Workers
+) -> None:
     first = worker("db")
     key = dispatch.queue_key("db")
     ids = [ledger.submit("probe.effectful", Number(value=n)) for n in range(3)]
     dispatch.broker().lpush(key, b"this is no envelope", b'{"body": 1}')
     ids += [ledger.submit("probe.effectful", Number(value=n)) for n in range(3)]
-    worker("sweeps")
-    worker("beat")
+    workers("sweeps", "beat")
 
     def all_done() -> bool:
         nonlocal first
@@ -102,13 +101,12 @@ def test_a_garbage_message_kills_a_worker_at_most_and_no_job_is_lost(ledger: Led
     assert [ledger.effects(job_id) for job_id in ids] == [1] * 6
 
 
-def test_two_beats_fire_each_slot_once(ledger: Ledger, worker: Worker) -> None:
+def test_two_beats_fire_each_slot_once(ledger: Ledger, workers: Workers) -> None:
     entry = ENTRIES[0]
     with ledger.database.transaction() as conn:
         schedules.open_slot(conn, entry.name, entry.every)
         conn.execute("UPDATE schedule_slots SET at = at - %s", [entry.every * 1.5])
-    worker("sweeps")
-    first, second = worker("beat"), worker("beat")
+    _, first, second = workers("sweeps", "beat", "beat")
 
     def slots() -> list[int]:
         with ledger.database.reading() as conn:
@@ -124,10 +122,8 @@ def test_two_beats_fire_each_slot_once(ledger: Ledger, worker: Worker) -> None:
         assert conn.execute("SELECT count(*) FROM jobs WHERE kind = %s", [entry.step]).fetchone() == (1,)
 
 
-def test_a_killed_sweeper_is_no_harm(ledger: Ledger, worker: Worker) -> None:
-    sweeps = worker("sweeps")
-    worker("beat")
-    worker("db")
+def test_a_killed_sweeper_is_no_harm(ledger: Ledger, worker: Worker, workers: Workers) -> None:
+    sweeps, *_ = workers("sweeps", "beat", "db")
     sweeps.kill()
     job_id = ledger.submit("probe.effectful", Number(), send=False)
     with ledger.database.transaction() as conn:

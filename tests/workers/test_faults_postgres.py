@@ -12,7 +12,7 @@ from tests.support.servers import PostgresProcess
 from tests.support.waiting import wait_until
 from tests.workers.conftest import Ledger
 
-Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 
 
 @pytest.fixture
@@ -22,13 +22,12 @@ def environment(environment: dict[str, str], own_postgres: PostgresProcess) -> d
     return environment | {"DATABASE_URL": dsn}
 
 
+@pytest.mark.slow(18)
 @pytest.mark.parametrize("how", ["restart", "crash"])
 def test_no_acknowledged_job_is_lost_when_postgres_restarts(
-    ledger: Ledger, worker: Worker, own_postgres: PostgresProcess, how: str
+    ledger: Ledger, workers: Workers, own_postgres: PostgresProcess, how: str
 ) -> None:
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+    workers("db", "sweeps", "beat")
     acknowledged: list[str] = []
 
     def submit_some(count: int) -> None:

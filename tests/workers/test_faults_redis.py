@@ -13,7 +13,7 @@ from workers import dispatch, sweeps
 from workers.calls import NEXT_KEY
 
 CANARY = b"my name is Ada Lovelace"
-Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 
 
 @pytest.fixture
@@ -21,23 +21,20 @@ def environment(environment: dict[str, str], own_redis: RedisProcess) -> dict[st
     return environment | {"REDIS_URL": own_redis.url}
 
 
-def test_jobs_queued_in_a_wiped_redis_all_finish(ledger: Ledger, worker: Worker, own_redis: RedisProcess) -> None:
+@pytest.mark.slow(20)
+def test_jobs_queued_in_a_wiped_redis_all_finish(ledger: Ledger, workers: Workers, own_redis: RedisProcess) -> None:
     ids = [ledger.submit("probe.effectful", Number(value=n)) for n in range(500)]
     own_redis.wipe()
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+    workers("db", "sweeps", "beat")
     wait_until(ledger.ended(*ids), timeout=60)
     with ledger.database.reading() as conn:
         assert conn.execute("SELECT count(*), count(DISTINCT job_id) FROM probe_effects").fetchone() == (500, 500)
 
 
 def test_jobs_submitted_while_redis_is_down_run_when_it_is_back(
-    ledger: Ledger, worker: Worker, own_redis: RedisProcess
+    ledger: Ledger, workers: Workers, own_redis: RedisProcess
 ) -> None:
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+    workers("db", "sweeps", "beat")
     own_redis.stop()
     ids = [ledger.submit("probe.effectful", Number(value=n)) for n in range(3)]
     own_redis.start()
@@ -45,10 +42,8 @@ def test_jobs_submitted_while_redis_is_down_run_when_it_is_back(
     assert [ledger.effects(job_id) for job_id in ids] == [1, 1, 1]
 
 
-def test_a_running_job_outlives_a_frozen_redis(ledger: Ledger, worker: Worker, own_redis: RedisProcess) -> None:
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+def test_a_running_job_outlives_a_frozen_redis(ledger: Ledger, workers: Workers, own_redis: RedisProcess) -> None:
+    workers("db", "sweeps", "beat")
     own_redis.freeze()
     job_id = ledger.submit("probe.effectful", Number())  # its wake-up times out, and is left to the sweep
     own_redis.thaw()

@@ -32,13 +32,12 @@ def tuning(settings: Settings) -> Iterator[TuningSchool]:
         remembered.cache_clear()
 
 
+@pytest.mark.slow(19)
 def test_without_a_provider_our_own_trainer_trains(
-    tuning: TuningSchool, api_server: Callable[..., ApiServer], worker: Callable[..., ChildProcess]
+    tuning: TuningSchool, api_server: Callable[..., ApiServer], workers: Callable[..., list[ChildProcess]]
 ) -> None:
     front = api_server()
-    for part in ("sweeps", "beat", "gpu"):
-        worker(part)
-    worker("finetune", TUNEYARD_URL=front.url, TUNEYARD_KEY=front.key)
+    workers("sweeps", "beat", "gpu", "finetune", TUNEYARD_URL=front.url, TUNEYARD_KEY=front.key)
     tuning.label(60)
     tuning.run("freeze")
     job_id = tuning.submit("finetune", live=True)  # the relay sends it

@@ -19,6 +19,7 @@ from workers import dispatch
 from workers.dispatch import WakeUp
 
 Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 _REMEMBERED = (get_settings, registry.pipelines, registry.steps)
 
 
@@ -52,15 +53,14 @@ def _submit(tuning: TuningSchool) -> str:
     return job_id
 
 
+@pytest.mark.slow(20)
 @pytest.mark.timeout(300)  # a lease runs out, and sweeps come by, on however busy a machine
 @pytest.mark.parametrize("operation", ["upload", "create"])
 def test_a_worker_killed_while_it_asks_the_provider_pays_once(
-    tuning: TuningSchool, provider: FaultProvider, worker: Worker, operation: str
+    tuning: TuningSchool, provider: FaultProvider, worker: Worker, workers: Workers, operation: str
 ) -> None:
     provider.fail(operation, Fault.SLOW_AFTER)
-    first = worker("finetune")
-    worker("sweeps")
-    worker("beat")
+    first, *_ = workers("finetune", "sweeps", "beat")
     job_id = _submit(tuning)
     wait_until(lambda: provider.count(operation), timeout=60)
     first.kill()

@@ -17,6 +17,7 @@ from tests.support.processes import ApiServer
 from tests.support.waiting import wait_until
 
 Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 
 LINES = 20_000  # some seconds of work: long enough to be met alive
 
@@ -32,14 +33,13 @@ def _file() -> bytes:
     return b"".join(chat_line(sentence(), sentence()) for _ in range(LINES))
 
 
+@pytest.mark.slow(25)
 @pytest.mark.timeout(240)
 def test_a_killed_gpu_worker_costs_time_and_makes_one_model(
-    api_server: Callable[..., ApiServer], worker: Worker, database: Database
+    api_server: Callable[..., ApiServer], worker: Worker, workers: Workers, database: Database
 ) -> None:
     server = api_server()
-    first = worker("gpu")
-    worker("sweeps")
-    worker("beat")
+    first, *_ = workers("gpu", "sweeps", "beat")
     http = httpx2.Client(trust_env=False, event_hooks={"response": [hold_to_description]})
     with OpenAI(base_url=server.url + PREFIX, api_key=server.key, max_retries=0, http_client=http) as client:
         file = client.files.create(file=("train.jsonl", _file()), purpose="fine-tune")

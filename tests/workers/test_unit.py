@@ -18,10 +18,11 @@ from workers import dispatch
 from workers.dispatch import WakeUp
 
 Worker = Callable[..., ChildProcess]
+Workers = Callable[..., list[ChildProcess]]
 
 
-def test_a_worker_runs_steps_and_records_how_they_end(ledger: Ledger, worker: Worker) -> None:
-    worker("db")
+def test_a_worker_runs_steps_and_records_how_they_end(ledger: Ledger, workers: Workers) -> None:
+    workers("db", "sweeps", "beat")
     done = ledger.submit("probe.effectful", Number(value=7))
     refused = ledger.submit("probe.refuse", Nothing())
     flaky = ledger.submit("probe.fail", Number(value=2))
@@ -29,8 +30,6 @@ def test_a_worker_runs_steps_and_records_how_they_end(ledger: Ledger, worker: Wo
     waiting = ledger.submit("probe.wait", Number(value=2))
     flow = ledger.submit("probe.chain", Number(value=3))
     broken_flow = ledger.submit("probe.broken-chain", Number())
-    worker("sweeps")
-    worker("beat")
     wait_until(ledger.ended(done, refused, flaky, broken, waiting, flow, broken_flow), timeout=40)
 
     assert (ledger.get(done).result, ledger.effects(done)) == ({"value": 7}, 1)
@@ -85,7 +84,7 @@ def test_a_job_is_cancelled_with_no_worker_up(ledger: Ledger, state: str) -> Non
 
 
 def test_a_stopped_worker_gives_its_job_back_and_no_failure_is_counted(
-    ledger: Ledger, worker: Worker, tmp_path: Path
+    ledger: Ledger, worker: Worker, workers: Workers, tmp_path: Path
 ) -> None:
     first = worker("db")
     go = tmp_path / "go"
@@ -96,9 +95,7 @@ def test_a_stopped_worker_gives_its_job_back_and_no_failure_is_counted(
     job = ledger.get(job_id)
     assert (job.state, job.failures) == (JobState.QUEUED, 0), first.log.read_text()
     go.touch()
-    worker("db")
-    worker("sweeps")
-    worker("beat")
+    workers("db", "sweeps", "beat")
     wait_until(ledger.ended(job_id), timeout=20)
     assert ledger.effects(job_id) == 1
 

@@ -20,6 +20,7 @@ def chaos(database: Database, settings: Settings) -> Iterator[Chaos]:
         yield Chaos(database, provider)
 
 
+@pytest.mark.slow(8)
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_a_run_is_never_billed_twice(chaos: Chaos, block: int) -> None:
     endings = {}

@@ -57,6 +57,7 @@ def parse_exports(text: str) -> dict[str, str]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.slow(40)
 @pytest.mark.timeout(300)
 def test_up_status_env_down(tuneyard: Tuneyard, home: Home) -> None:
     welcome = tuneyard("up", "--detach")

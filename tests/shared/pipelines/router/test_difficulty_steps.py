@@ -32,6 +32,7 @@ def rows() -> list[Row]:
     return sorted(read, key=lambda r: r.id)
 
 
+@pytest.mark.slow(12)
 def test_it_beats_every_baseline(
     rows: list[Row], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

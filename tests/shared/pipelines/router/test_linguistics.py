@@ -129,6 +129,7 @@ def test_other_data_are_other_features(run: Callable[..., str], nltk_data: Path)
     assert before != after
 
 
+@pytest.mark.slow(20)
 def test_a_model_is_served_only_where_its_groups_can_be_computed(
     run: Callable[..., str], nltk_data: Path, tmp_path: Path
 ) -> None:
