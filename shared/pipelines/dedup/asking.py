@@ -40,8 +40,10 @@ class PredictParams(Contract):
         description="JSON lines, each with `a` and `b` (statements) and `similarity` if it is known, or with"
         " `insight1_id` and `insight2_id`.",
     )
-    insight1_id: InsightId | None = Field(default=None, description="An insight, together with insight2_id.")
-    insight2_id: InsightId | None = Field(default=None, description="The other insight.")
+    insight1_id: InsightId | None = Field(
+        default=None, description="An insight, together with insight2_id.", examples=[f"ins_{'0' * 32}"]
+    )
+    insight2_id: InsightId | None = Field(default=None, description="The other insight.", examples=[f"ins_{'1' * 32}"])
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "PredictParams":
