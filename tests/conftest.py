@@ -147,7 +147,7 @@ def own_postgres(server_folder: Path) -> Iterator[PostgresProcess]:
     server = PostgresProcess.create(server_folder / "own-postgres")
     server.start()
     yield server
-    server.kill()
+    server.discard()
 
 
 # --- this process's settings, and other processes -------------------------------------------------------------------

@@ -106,6 +106,13 @@ class PostgresProcess(_Running[Postgres]):
         super().kill()
         free_data_folder(self.server.folder)  # its backends notice a moment later, and still write
 
+    def discard(self) -> None:
+        """End it for good and at once. Unlike a kill, this gives the memory back that its processes share."""
+        if self._process:
+            self._process.send(signal.SIGQUIT)
+            self._process.wait(10)
+        self.kill()
+
     def freeze(self) -> None:
         raise NotImplementedError("its backends have groups of their own: freeze a proxy before it instead")
 

@@ -42,5 +42,5 @@ class SharedServers:
     def stop(self) -> None:
         """Stop both and remove their data."""
         self._redis.kill()
-        self._postgres.kill()  # nobody will read it again
+        self._postgres.discard()
         in_memory.remove_folder(self._folder)

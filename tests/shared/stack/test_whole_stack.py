@@ -115,5 +115,5 @@ def test_a_stale_pid_file_of_postgres_does_not_block_its_start(server_folder: Pa
     running.start()
     assert other.server.is_ready()
     wait_until(server.is_ready)
-    running.kill()
-    other.kill()
+    running.discard()
+    other.discard()
