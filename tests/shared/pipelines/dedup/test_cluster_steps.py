@@ -360,7 +360,8 @@ def rescued(desk: Desk, job_id: str) -> None:
 def test_killed_again_and_again_it_loses_nothing(desk: Desk, run_dying: Callable[[str, int], bool]) -> None:
     store(desk, families(3_300))
     compared = partial(desk.rows, "SELECT count(*) FROM insights WHERE compared")
-    job_id, seen = desk.submit("cluster"), []
+    job_id = desk.submit("cluster")
+    seen: list[int] = []
     for point in (31, 36, 42):  # about the first of four tiles, and later ones: reports of progress come when they like
         assert run_dying(job_id, point)
         rescued(desk, job_id)
