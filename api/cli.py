@@ -20,6 +20,7 @@ GROUPS = {
     "jobs": ("api.commands.jobs", "Records"),
     "models": ("api.commands.models", "Records"),
     "datasets": ("api.commands.datasets", "Records"),
+    "review": ("api.commands.review", "Records"),
     "keys": ("api.commands.keys", "Records"),
     "llm": ("api.commands.llm", "Records"),
 }
