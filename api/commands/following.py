@@ -111,7 +111,8 @@ def show_outcome(job: JsonObject, *, as_json: bool) -> None:
         result = dict(job["result"] or {})
         if files_of_result(result) is not None:  # they are named when they are written
             del result["files"]
-        output.print_object({"job": job["id"], **result}, as_json=False)
+        sentence = {"sentence": result.pop("sentence")} if "sentence" in result else {}  # what one wants to know first
+        output.print_object({"job": job["id"], **sentence, **result}, as_json=False)
     if exit_code_of_job(job) is not ExitCode.OK:
         raise JobError(job)
 

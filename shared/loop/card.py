@@ -49,7 +49,8 @@ def _figures(metrics: JsonObject) -> str:
     for window, figures in metrics.items():
         active = dict(_flat(figures["active"] or {}))
         lines.append((window, "rows", str(figures["rows"]), ""))
-        lines += [(window, name, value, active.get(name, "")) for name, value in _flat(figures["candidate"])]
+        others = {name: value for name, value in figures["candidate"].items() if name != "rows"}
+        lines += [(window, name, value, active.get(name, "")) for name, value in _flat(others)]
     return _table(("window", "figure", "this model", "active model then"), lines)
 
 

@@ -35,8 +35,8 @@ _KIND: Final = "stages.build-datasets"
 _STAGED: Final = "CREATE TEMPORARY TABLE made (stage text, industry text, business text, input jsonb, output jsonb)"
 _FILL: Final = """
 INSERT INTO stage_rows (id, stage, industry, group_key, input, output, source, approved, note, decided_by, decided_at)
-SELECT 'ex_' || md5(stage || business || n), stage, industry, business || '-' || n, input, output, 'import', true,
-       'good', 'bench', now()
+SELECT 'ex_' || md5(stage || business || n), stage, industry, business, input, output, 'import', true, 'good',
+       'bench', now()
 FROM made, generate_series(1, %s) AS n
 """
 _BARE: Final = """

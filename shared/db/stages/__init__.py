@@ -1,7 +1,7 @@
 """SQL of the stages' own table, ``stage_rows``. Pipelines import from here, nowhere deeper."""
 
 from shared.db.stages.answering import Answerer, answerers
-from shared.db.stages.exporting import Chosen, estimate, lines
+from shared.db.stages.exporting import Chosen, estimate, lines, repeated
 from shared.db.stages.importing import Merged, StagedRow, drop_import, merge_import, stage_import, staged_rows
 from shared.db.stages.judging import (
     ApprovedRow,
@@ -32,6 +32,6 @@ __all__ = [
     "Answerer", "ApprovedRow", "Chosen", "Decision", "Merged", "NewRow", "ShippedRow", "StageCounts", "StageRow",
     "StagedRow", "TunedModel", "answerers", "approved_ids", "approved_since", "counts", "decide", "drop_import",
     "estimate", "find_model", "fresh", "groups_of", "inputs_of_groups", "latest_evals", "latest_of_groups", "left_out",
-    "lines", "merge_import", "put_rows", "rows_of", "shipped_rows", "stage_import", "staged_rows", "waiting_industries",
-    "waiting_rows", "whole_groups",
+    "lines", "merge_import", "put_rows", "repeated", "rows_of", "shipped_rows", "stage_import", "staged_rows",
+    "waiting_industries", "waiting_rows", "whole_groups",
 ]  # fmt: skip

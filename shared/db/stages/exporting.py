@@ -43,6 +43,12 @@ def lines(conn: Connection, chosen: Chosen) -> Iterator[bytes]:
                 yield bytes(line)
 
 
+def repeated(conn: Connection, chosen: Chosen) -> list[str]:
+    """Return the ids of chosen rows whose input another business has too, which counts for it; ``lines`` has none."""
+    query = sql.SQL("SELECT id FROM stage_rows WHERE {where} AND id IN ({repeated}) ORDER BY id")
+    return [row_id for (row_id,) in conn.execute(query.format(where=_chosen(chosen), repeated=_repeated(chosen)))]
+
+
 def estimate(conn: Connection, chosen: Chosen) -> int:
     """Return about how many rows there are: the planner's guess, which costs nothing. For progress only."""
     query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT id FROM stage_rows WHERE {}")
@@ -51,6 +57,14 @@ def estimate(conn: Connection, chosen: Chosen) -> int:
 
 
 def _where(chosen: Chosen) -> sql.Composed:
+    return sql.SQL("{} AND id NOT IN ({})").format(_chosen(chosen), _repeated(chosen))
+
+
+def _repeated(chosen: Chosen) -> sql.Composed:
+    return sql.SQL("SELECT id FROM stage_rows_repeated WHERE stage = {}").format(sql.Literal(chosen.stage))
+
+
+def _chosen(chosen: Chosen) -> sql.Composed:
     parts: list[sql.Composable] = [sql.SQL("stage = {}").format(sql.Literal(chosen.stage))]
     parts.append(sql.SQL("approved" if chosen.approved_only else "approved IS DISTINCT FROM false"))
     if chosen.days is not None:

@@ -28,7 +28,9 @@ WITH lacking AS (
       AND (%(days)s::int IS NULL OR decided_at >= now() - make_interval(days => %(days)s::int))
       AND NOT EXISTS (SELECT FROM stages_examples e WHERE e.id = r.id)
 )
-SELECT CASE WHEN current IS NOT TRUE THEN 'schema-version' ELSE 'no-industry' END, count(*)
+SELECT CASE WHEN current IS NOT TRUE THEN 'schema-version'
+            WHEN industry IS NULL THEN 'no-industry'
+            ELSE 'same-input' END, count(*)
 FROM lacking GROUP BY 1
 """
 
@@ -64,7 +66,7 @@ def shipped_rows(conn: Connection, stage: str, days: int | None) -> Iterator[Shi
 
 
 def left_out(conn: Connection, stage: str, days: int | None = None) -> dict[str, int]:
-    """Count approved rows that are not trained on, by reason: ``schema-version`` or ``no-industry``."""
+    """Count approved rows that are not trained on, by reason: ``schema-version``, ``no-industry`` or ``same-input``."""
     return dict(conn.execute(_LEFT_OUT, {"stage": stage, "days": days}).fetchall())
 
 

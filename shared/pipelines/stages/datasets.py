@@ -29,6 +29,7 @@ from shared.pipelines.stages.versions import STAGES, Stage
 FOLDER: Final = "train/datasets"
 REJECTED_FILE: Final = f"{FOLDER}/rejected.jsonl"
 NO_INDUSTRY: Final = "no-industry"
+SAME_INPUT: Final = "same-input"
 
 _EVERY: Final = 1_000  # rows between two reports
 _NAMED: Final = 20  # rejected rows that the result itself names; the file has all
@@ -184,12 +185,15 @@ class _Build:
                 try:
                     row = validate(line)
                 except ValidationError:
-                    self._reject(line)
+                    fields = orjson.loads(line)
+                    self._reject(fields["id"], *_why(self.stage, fields))
                     continue
                 file.write(line)
                 self.rows += 1
                 self.approved += row.approved
                 self.industries[row.industry] += 1
+        for row_id in stages.repeated(conn, self.which):
+            self._reject(row_id, SAME_INPUT, "another business has the same input, and its row counts")
         return self
 
     def told(self) -> StageDataset:
@@ -204,10 +208,8 @@ class _Build:
         fraction = (place + min(share, 1)) / len(STAGES)
         self.run.report(min(fraction, 0.99), f"writing {self.stage}", rows=self.rows)
 
-    def _reject(self, line: bytes) -> None:
-        fields = orjson.loads(line)
-        reason, message = _why(self.stage, fields)
-        row = RejectedRow(id=fields["id"], stage=self.stage, reason=reason, message=message)
+    def _reject(self, row_id: str, reason: str, message: str) -> None:
+        row = RejectedRow(id=row_id, stage=self.stage, reason=reason, message=message)
         self.rejected[reason] += 1
         self.rejected_file.write(canonical_json(row.model_dump()) + b"\n")
         if len(self.named) < _NAMED:

@@ -229,6 +229,25 @@ def test_all_stages_of_a_business_share_its_group(office: Office) -> None:
     assert found == [("biz-0", 5), ("biz-1", 5), ("biz-2", 5)]
 
 
+def test_an_input_counts_for_one_business_so_that_it_is_on_one_side_of_the_split(office: Office) -> None:
+    good = row(1, "blue_ocean")
+    said = good["output"] | {"confidence": "low" if good["output"]["confidence"] != "low" else "high"}
+    office.bring([good, row(2, "blue_ocean"), good | {"business": "another", "output": said}], approve=True)
+    assert office.rows('SELECT "group" FROM stages_examples ORDER BY 1') == [("another",), ("biz-2",)]
+    result = office.run("build-datasets", stage=["blue_ocean"])
+    ((left_out,),) = office.rows("SELECT id FROM stage_rows WHERE group_key = 'biz-1'")
+    assert (result["rows"], result["stages"][0]["rejected"]) == (2, {"same-input": 1})
+    assert [each["id"] for each in office.file(result, "train/datasets/rejected.jsonl")] == [left_out]
+    assert office.run("diversity", stage="blue_ocean")["left_out"] == {"same-input": 1}
+    office.run(
+        "approve",
+        ids=[office.rows("SELECT id FROM stage_rows WHERE group_key = 'another'")[0][0]],
+        decision="reject",
+        note="It was meant for somebody else.",
+    )
+    assert office.rows('SELECT "group" FROM stages_examples ORDER BY 1') == [("biz-1",), ("biz-2",)]
+
+
 def test_lineage_names_who_approved(office: Office) -> None:
     office.bring([row(1, "blue_ocean")], approve=True)
     ((row_id,),) = office.rows("SELECT id FROM stages_examples")
