@@ -94,6 +94,8 @@ def _session(graph: bytes) -> ort.InferenceSession:
     """Open a graph. From bytes: so it has no folder in which it could look for data outside itself."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    # threads that wait in a loop take the cores from whoever else works on this machine
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # what it warns of is of no use to whoever runs it
     try:
         session = ort.InferenceSession(graph, options, providers=_providers())
