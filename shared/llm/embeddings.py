@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from psycopg import Connection
@@ -76,7 +76,8 @@ class Embeddings:
         self.provider = provider
         self._database = database
         self._figures = figures
-        self._at_once = policy.limits.at_once
+        self._at_once = figures.local_at_once if provider.is_local else policy.limits.at_once
+        self._batch_bytes = figures.local_batch_bytes if provider.is_local else figures.batch_bytes
         self._asker = Asker(provider, database, policy, Limiter(database, provider.name, policy.limits))
 
     def close(self) -> None:
@@ -99,7 +100,7 @@ class Embeddings:
         by_key = dict(zip(keys, sent, strict=True))
         known = self._known(full_name, list(by_key))
         missing = {key: text for key, text in by_key.items() if key not in known}
-        batches = list(_batches(missing, self._figures))
+        batches = list(_batches(missing, self._figures.batch_texts, self._batch_bytes))
         with ThreadPoolExecutor(max_workers=max(1, min(len(batches), self._at_once))) as pool:
             for vectors in pool.map(lambda batch: self._ask(full_name, batch, purpose, job_id), batches):
                 known |= vectors
@@ -117,8 +118,7 @@ class Embeddings:
         found: dict[bytes, bytes] = {}
         for start in range(0, len(keys), _LOOKED_UP):
             part = keys[start : start + _LOOKED_UP]
-            with self._database.reading() as conn:
-                found |= rows.find_vectors(conn, model, part)
+            found |= self._database.read(partial(rows.find_vectors, model=model, keys=part))
         return found
 
     def _ask(self, full_name: str, batch: Mapping[bytes, str], purpose: str, job_id: str | None) -> dict[bytes, bytes]:
@@ -159,13 +159,13 @@ def _sendable(text: str, most: int) -> str:
     return cut if cut.strip() else "."
 
 
-def _batches(texts: Mapping[bytes, str], figures: EmbeddingsPolicy) -> Iterator[dict[bytes, str]]:
+def _batches(texts: Mapping[bytes, str], most: int, most_bytes: int) -> Iterator[dict[bytes, str]]:
     """Yield the texts in batches, those of like length together: the shorter ones are then soon done."""
     batch: dict[bytes, str] = {}
     size = 0
     for key, text in sorted(texts.items(), key=lambda item: (len(item[1]), item[0])):
         length = len(text.encode())
-        if batch and (len(batch) == figures.batch_texts or size + length > figures.batch_bytes):
+        if batch and (len(batch) == most or size + length > most_bytes):
             yield batch
             batch, size = {}, 0
         batch[key] = text

@@ -17,7 +17,7 @@ import structlog
 
 from shared.contracts import JsonObject
 from shared.errors import CorruptError, NotFoundError, TuneyardError
-from shared.llm.engines import LocalModel, LocalRequest, base_model, engine_for
+from shared.llm.engines import MINILM, LocalModel, LocalRequest, base_model, engine_for
 
 log = structlog.get_logger()
 
@@ -76,7 +76,7 @@ class LocalModels:
         address = Address.parse(surface)
         try:
             if base_model(address.base_model).kind == "embedding":
-                return [_embed(value) for value in inputs]
+                return [_embed(address.base_model, value) for value in inputs]
             model = self.get(address)
         except TuneyardError as error:
             return [{"error": error.as_dict()} for _ in inputs]
@@ -130,8 +130,14 @@ def _complete(model: LocalModel, value: JsonObject) -> JsonObject:
     return asdict(answer)
 
 
-def _embed(value: JsonObject) -> JsonObject:
-    from shared.llm.engines import embedding
+def _embed(name: str, value: JsonObject) -> JsonObject:
+    vectors: Any
+    if name == MINILM:
+        from shared.llm.engines import minilm
 
-    vectors: Any = embedding.embed(value["texts"], value["dimensions"])
+        vectors = minilm.encoder().vectors(value["texts"]).astype("<f4")
+    else:
+        from shared.llm.engines import embedding
+
+        vectors = embedding.embed(value["texts"], value["dimensions"])
     return {"vectors": [base64.b64encode(vector.tobytes()).decode() for vector in vectors]}

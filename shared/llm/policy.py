@@ -91,6 +91,8 @@ class EmbeddingsPolicy(Contract):
     timeout: Duration
     batch_texts: Count
     batch_bytes: Count
+    local_batch_bytes: Count
+    local_at_once: Count
     max_text_bytes: Count
     max_answer_bytes: Count
     most_dimensions: Count

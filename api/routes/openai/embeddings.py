@@ -15,30 +15,32 @@ from api.deps import Front
 from api.direct import DirectEndpoint, DirectRoute
 from api.routes.openai import PREFIX
 from api.routes.openai.chat_requests import EmbeddingRequest
-from api.routes.openai.errors import model_not_found
+from api.routes.openai.errors import invalid, model_not_found
 from api.routes.openai.views import Shape
 from api.security import Principal
 from api.wire import json_response
 from shared.contracts import JsonObject, Scope
-from shared.llm.engines import EMBEDDING
+from shared.llm.engines import MINILM, base_model, base_models
 from shared.llm.engines.text import count_tokens
 from workers.addressees import LOCAL_MODELS
 
 router = APIRouter(prefix=PREFIX, tags=["openai"], include_in_schema=False)
 
-_DIMENSIONS: Final = 256
 _TEXTS_A_CALL: Final = 16  # so that a long list takes turns with other calls
 
 
 async def embed(request: Request, asked: EmbeddingRequest, _who: Principal) -> Response:
-    """Return a vector of length 1 for each text: 256 dimensions, or as many as are asked for."""
+    """Return a vector of length 1 for each text: as many dimensions as the model has, or as are asked for."""
     front: Front = request.app.state.front
     address = front.addresses.embedding_model(asked.model)
     if address is None:
-        raise model_not_found(asked.model, known=EMBEDDING)
+        raise model_not_found(asked.model, known=", ".join(m.name for m in base_models() if m.kind == "embedding"))
+    dimensions = base_model(asked.model).dimensions
+    if asked.model == MINILM and asked.dimensions not in {None, dimensions}:
+        raise invalid(f"vectors of {MINILM} have {dimensions} dimensions", param="dimensions")
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
     calls = [
-        {"texts": texts[start : start + _TEXTS_A_CALL], "dimensions": asked.dimensions or _DIMENSIONS}
+        {"texts": texts[start : start + _TEXTS_A_CALL], "dimensions": asked.dimensions or dimensions}
         for start in range(0, len(texts), _TEXTS_A_CALL)
     ]
     answers = await asyncio.gather(

