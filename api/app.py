@@ -13,6 +13,7 @@ from api.deps import running_front
 from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
 from api.routes import (
+    clustering,
     datasets,
     insights,
     jobs,
@@ -21,6 +22,7 @@ from api.routes import (
     models,
     operations,
     predictions,
+    review,
     router,
     spending,
     training_data,
@@ -31,6 +33,7 @@ from api.routes.openai import api as openai_api
 from api.routes.openai import files as openai_files
 from api.steps import add_step
 from shared.contracts import JsonObject
+from shared.loop.importing import takes_body
 from shared.registry import steps
 from shared.settings import Settings, get_settings
 
@@ -46,8 +49,8 @@ Turns what people decide into promoted models, again and again, unattended.
 """
 # the busiest first
 _RESOURCES: Final = (
-    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, spending, webhooks,
-    operations, insights, training_data,
+    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, review, spending,
+    webhooks, operations, clustering, insights, training_data,
 )  # fmt: skip
 
 
@@ -101,7 +104,7 @@ def _add_steps(api: APIRouter) -> list[str]:
     """Add a route for each step, first of all routes since they are the busiest; return the paths that take files."""
     streamed = []
     for step in steps().values():
-        if step.name == imports.NAME:
+        if takes_body(step):
             imports.add_import(api, step)
             streamed.append(imports.import_path(step))
         else:

@@ -156,12 +156,12 @@ def steps() -> str:
 
 
 def _step(step: Any) -> str:
-    from api.imports import NAME
+    from shared.loop.importing import takes_body
 
     facts = table(
         ("queue", "scope", "attempts"), [(f"`{step.queue}`", f"`{step.scope}`", str(step.retry.max_attempts))]
     )
-    params = _UPLOAD if step.name == NAME else _fields(step.params)
+    params = _UPLOAD if takes_body(step) else _fields(step.params)
     return f"### {step.kind}\n\n{step.summary}\n\n{facts}\n{params}"
 
 

@@ -1,8 +1,12 @@
 """Files of commands: those that a step takes are sent first, those that it has made are written into a folder."""
 
+import os
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 from pydantic import BaseModel
 from rich.progress import wrap_file
@@ -10,7 +14,7 @@ from rich.progress import wrap_file
 from api.commands import output
 from api.commands.client import Api, path_of
 from api.commands.errors import CommandError, ExitCode
-from api.commands.options import file_help, flag_of, holds_upload, is_name
+from api.commands.options import file_help, flag_of, holds_upload, is_name, takes_folder
 from shared.contracts import JsonObject
 from shared.files import files_of_result
 
@@ -49,10 +53,10 @@ def require_files(model: type[BaseModel], given: Mapping[str, Any]) -> None:
     for name in upload_names(model):
         if isinstance(given[name], str):
             continue
+        field = model.model_fields[name]
         paths = given[name] if isinstance(given[name], list | tuple) else [given[name]]
         for path in paths:
-            if path is not None and not path.is_file():
-                field = model.model_fields[name]
+            if path is not None and not (path.is_file() or (path.is_dir() and takes_folder(field))):
                 raise CommandError(
                     f"--{flag_of(name, field)}: there is no file {path}",
                     advice=f"check the path. What it takes: {file_help(field)}",
@@ -80,13 +84,31 @@ def _each(value: Any, change: Callable[[Any], str]) -> Any:
 
 def _send(api: Api, path: Path) -> str:
     try:
-        with path.open("rb") as content:
-            chunks = chunks_of(content, path.stat().st_size)
+        with zipped(path) if path.is_dir() else path.open("rb") as content:
+            chunks = chunks_of(content, os.fstat(content.fileno()).st_size)
             sent = api.upload("/v1/uploads", chunks, content_type="application/octet-stream")
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}", exit_code=ExitCode.USAGE) from error
     upload: str = sent["upload"]
     return upload
+
+
+def zipped(folder: Path) -> BinaryIO:
+    """Return a zip of the files of a folder, without links and hidden ones; the same files give the same bytes.
+
+    It lies in a file without a name, which is gone when it is closed. Raises OSError.
+    """
+    out = tempfile.TemporaryFile()  # noqa: SIM115  (the caller closes it)
+    with zipfile.ZipFile(out, "w") as pack:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in name.parts):
+                continue
+            info = zipfile.ZipInfo(name.as_posix())
+            with path.open("rb") as source, pack.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, _CHUNK_BYTES)
+    out.seek(0)
+    return cast("BinaryIO", out)
 
 
 def write_files(api: Api, job: JsonObject, folder: Path | None) -> list[Path]:

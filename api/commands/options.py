@@ -54,6 +54,11 @@ def is_name(field: FieldInfo, path: Path) -> bool:
     return names is not None and re.fullmatch(names, str(path)) is not None and not path.exists()
 
 
+def takes_folder(field: FieldInfo) -> bool:
+    """Whether a folder may be given for a file: it is then sent as a zip (``{"folder": "zip"}``)."""
+    return _extra(field, "folder") == "zip"
+
+
 def _marks(annotation: Any) -> bool:
     if get_origin(annotation) is Annotated:
         return any(isinstance(extra, FieldInfo) and _is_marked(extra) for extra in get_args(annotation)[1:])

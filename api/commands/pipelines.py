@@ -19,7 +19,6 @@ from api.commands.uploads import import_command
 from shared.pipeline import Step
 
 EXTRAS = {"router": "api.commands.router", "gold": "api.commands.gold"}
-IMPORT = "import"  # the step whose parameter is a file
 
 _COMMON = {
     "wait": (True, flags.Wait),
@@ -43,11 +42,12 @@ def app_of(name: str) -> typer.Typer:
 
 def add_steps(app: typer.Typer, pipeline: str, *, but: Collection[str] = ()) -> None:
     """Add a command for each step of a pipeline, save those whose commands are written by hand."""
+    from shared.loop.importing import takes_body
     from shared.registry import steps
 
     for step in steps().values():
         if step.pipeline == pipeline and step.name not in but:
-            command = import_command(step) if step.name == IMPORT else command_of(step)
+            command = import_command(step) if takes_body(step) else command_of(step)
             app.command(step.name.replace("_", "-"), help=step.summary)(command)
 
 

@@ -38,6 +38,11 @@ class ImportParams(Contract):
     format: Format = Field(description="What the file is: `csv` with a header, or `jsonl`, one object a line.")
 
 
+def takes_body(step: Step[Any]) -> bool:
+    """Whether the body of a step's request is a file, and not its parameters: the loop's ``import`` is such a step."""
+    return issubclass(step.params, ImportParams)
+
+
 class ImportResult(Contract):
     """Lines read, and how many of them were new; the others were there already, or twice in the file."""
 

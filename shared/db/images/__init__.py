@@ -27,10 +27,23 @@ from shared.db.images.ratings import (
     staged_ratings,
     unknown_images,
 )
+from shared.db.images.reviewing import (
+    ModelScore,
+    People,
+    ShownImage,
+    has_imported_rating,
+    lock_image,
+    people_of,
+    scores_of,
+    settle_ratings,
+    shown_image,
+    waiting_images,
+)
 
 __all__ = [
-    "OTHER_WEBCAM", "ImportTally", "LabelRow", "Looked", "NewImage", "NewRating", "Outcome", "RatingKind",
-    "RatingsMerged", "StagedRating", "count_rated", "count_reasons", "count_webcams", "drop_ratings", "forget_import",
-    "import_tally", "labels", "merge_ratings", "outcomes", "put_looked", "put_rating", "refusals", "stage_ratings",
-    "staged_ratings", "unknown_images",
+    "OTHER_WEBCAM", "ImportTally", "LabelRow", "Looked", "ModelScore", "NewImage", "NewRating", "Outcome", "People",
+    "RatingKind", "RatingsMerged", "ShownImage", "StagedRating", "count_rated", "count_reasons", "count_webcams",
+    "drop_ratings", "forget_import", "has_imported_rating", "import_tally", "labels", "lock_image", "merge_ratings",
+    "outcomes", "people_of", "put_looked", "put_rating", "refusals", "scores_of", "settle_ratings", "shown_image",
+    "stage_ratings", "staged_ratings", "unknown_images", "waiting_images",
 ]  # fmt: skip

@@ -43,10 +43,11 @@ class RatingsMerged:
 _COLUMNS: Final = 'line integer, image text COLLATE "C", rater text, stars smallint, kind text, at timestamptz'
 _COPY: Final = sql.SQL("COPY {} FROM STDIN")
 
-# the same word said again changes nothing; an older word than the one that stands neither
+# The same word said again changes nothing; an older word than the one that stands neither. What a person said in a
+# review is only changed there.
 _REPLACE: Final[str] = """
-ON CONFLICT (image_id, rater, kind) DO UPDATE SET stars = excluded.stars, at = excluded.at, source = excluded.source
-WHERE ratings.at <= excluded.at AND ratings.stars <> excluded.stars
+ON CONFLICT (image_id, rater, kind) DO UPDATE SET stars = excluded.stars, at = excluded.at
+WHERE ratings.at <= excluded.at AND ratings.stars <> excluded.stars AND ratings.source = 'import'
 """
 _PUT: Final = sql.SQL(
     """

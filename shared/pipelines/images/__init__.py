@@ -16,6 +16,7 @@ from shared.pipelines.images.fallback import fallback
 from shared.pipelines.images.gates import gates
 from shared.pipelines.images.model_steps import MODEL_STEPS
 from shared.pipelines.images.policy import policy
+from shared.pipelines.images.review import REVIEWS
 from shared.pipelines.images.splits import split_policy
 from shared.pipelines.images.train_params import TrainParams
 from shared.training import Core, LongTraining, Training, Wider
@@ -85,5 +86,6 @@ PIPELINE: Final = Pipeline[ImageInput, Judged](
         "evaluate": Wider(params=EvaluateParams, run=_evaluate_step),
     },
     extra_steps=(*DATA_STEPS, *MODEL_STEPS),
+    reviews=REVIEWS,
     library_versions=("numpy", "pillow", "simplejpeg", "torch", "torchvision", "onnx", "onnxruntime"),
 )

@@ -1,0 +1,89 @@
+"""What people decide on: how good a picture is, in stars. Blind: nobody's rating and no score is shown with it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from psycopg import Connection
+from pydantic import BaseModel, Field
+
+from shared.contracts import Contract, JsonObject
+from shared.db import images
+from shared.db.images import ShownImage
+from shared.errors import ConflictError, NotFoundError
+from shared.review import Item, Response, Review
+
+RATINGS: Final = "ratings"
+
+
+class RatingDecision(Contract):
+    """How good a person finds a picture."""
+
+    stars: int = Field(ge=1, le=5, description="1: not worth a look, 5: as good as it gets.")
+
+
+def _waiting(conn: Connection, reviewer: str, limit: int) -> Sequence[Item]:
+    return [_item(image) for image in images.waiting_images(conn, reviewer, limit)]
+
+
+def _show(conn: Connection, image_id: str) -> Item:
+    found = images.shown_image(conn, image_id)
+    if found is None:
+        raise _no_such(image_id)
+    return _item(found)
+
+
+def _item(image: ShownImage) -> Item:
+    content = {
+        "webcam": image.webcam,
+        "captured_at": image.captured_at.isoformat() if image.captured_at else None,
+        "width": image.width,
+        "height": image.height,
+        "picture": f"/v1/images/{image.id}/picture",
+    }
+    return Item(id=image.id, content=content)
+
+
+def _reveal(conn: Connection, image_id: str) -> JsonObject:
+    if images.shown_image(conn, image_id) is None:
+        raise _no_such(image_id)
+    return {
+        "scores": [vars(score) for score in images.scores_of(conn, image_id)],
+        "people": vars(images.people_of(conn, image_id)),
+    }
+
+
+def _check(conn: Connection, image_id: str, decision: BaseModel) -> None:
+    RatingDecision.model_validate(decision.model_dump())
+    if not images.lock_image(conn, image_id):
+        raise _no_such(image_id)
+
+
+def _settle(conn: Connection, image_id: str, responses: Sequence[Response]) -> JsonObject:
+    for response in responses:
+        if images.has_imported_rating(conn, image_id, response.reviewer):
+            raise ConflictError(
+                "your rating of this picture was imported from a file",
+                advice="change it there, with a later rated_at, and import it again",
+                code="rating-imported",
+            )
+    images.settle_ratings(conn, image_id, responses)
+    people = images.people_of(conn, image_id)
+    return {"ratings": people.ratings, "mean": people.mean}
+
+
+def _no_such(image_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no image {image_id}", advice="ask for the next images to rate")
+
+
+REVIEWS: Final = (
+    Review(
+        kind=RATINGS,
+        summary="Rate pictures with 1 to 5 stars: those first on which models and people disagree.",
+        decision=RatingDecision,
+        waiting=_waiting,
+        show=_show,
+        reveal=_reveal,
+        check=_check,
+        settle=_settle,
+    ),
+)
