@@ -80,6 +80,15 @@ from shared.db.dedup.neighbours import (
     vectors,
 )
 from shared.db.dedup.predicting import Near, PairPrediction, StoredPair, nearest, put_predictions, stored_pairs
+from shared.db.dedup.reembedding import (
+    Statement,
+    Swapped,
+    forget_other_vectors,
+    put_new_vectors,
+    reembedding_progress,
+    swap_vectors,
+    without_new_vectors,
+)
 from shared.db.dedup.reviewing import (
     ClusterScores,
     Merged,
@@ -98,19 +107,20 @@ from shared.db.dedup.reviewing import (
 from shared.db.dedup.training import LabelCounts, LabelledPair, label_counts, label_groups, labelled_pairs, new_pairs
 
 __all__ = [
-    "Answerer", "AppliedThresholds", "ClusterRow", "ClusterScores", "Clustered", "Conflict", "Evaluated",
-    "FineTuned", "Known", "LabelCounts", "Labelled", "LabelledPair", "Merged", "Near", "Neighbours",
-    "NumberedModel", "PairPrediction", "Scan", "StagedStatement", "StandingConflict", "StoredCluster", "StoredPair",
-    "TakenIn", "Told", "VectorRow", "Vote", "Waiting", "answerer", "applied_thresholds", "apply_thresholds",
-    "begin_scan", "changeable_clusters", "cluster_scores", "conflicts", "count_conflicts", "count_vectors",
-    "disagreements", "drop_incoming", "embedding_models", "find_scan", "fine_tune_of", "fine_tune_of_flow",
-    "forget_incoming", "homes", "incoming_progress", "kept_apart", "label_counts", "label_groups",
-    "labelled_around", "labelled_pairs", "last_insight", "latest_evaluation", "link_sources", "lock_cluster",
-    "lock_insights", "lock_labels", "lock_merged", "lock_open_clusters", "materialise", "members_of",
-    "merged_among", "merged_by_machine", "near_newer", "near_pairs", "nearest", "new_pairs", "next_version",
-    "numbered_model", "numbered_models", "put_clusters", "put_compared", "put_insight", "put_merged",
-    "put_predictions", "put_proposal", "refresh_clusters", "replace_votes", "retire_clusters", "set_cluster_state",
-    "settle_incoming", "stage_incoming", "staged_incoming", "stored_clusters", "stored_pairs", "take_in",
-    "told_clusters", "told_merges", "vectors", "votes_about", "waiting_clusters", "waiting_merges",
-    "waiting_statements", "write_conflicts", "write_labels", "write_merges",
+    "Answerer", "AppliedThresholds", "ClusterRow", "ClusterScores", "Clustered", "Conflict", "Evaluated", "FineTuned",
+    "Known", "LabelCounts", "Labelled", "LabelledPair", "Merged", "Near", "Neighbours", "NumberedModel",
+    "PairPrediction", "Scan", "StagedStatement", "StandingConflict", "Statement", "StoredCluster", "StoredPair",
+    "Swapped", "TakenIn", "Told", "VectorRow", "Vote", "Waiting", "answerer", "applied_thresholds",
+    "apply_thresholds", "begin_scan", "changeable_clusters", "cluster_scores", "conflicts", "count_conflicts",
+    "count_vectors", "disagreements", "drop_incoming", "embedding_models", "find_scan", "fine_tune_of",
+    "fine_tune_of_flow", "forget_incoming", "forget_other_vectors", "homes", "incoming_progress", "kept_apart",
+    "label_counts", "label_groups", "labelled_around", "labelled_pairs", "last_insight", "latest_evaluation",
+    "link_sources", "lock_cluster", "lock_insights", "lock_labels", "lock_merged", "lock_open_clusters",
+    "materialise", "members_of", "merged_among", "merged_by_machine", "near_newer", "near_pairs", "nearest",
+    "new_pairs", "next_version", "numbered_model", "numbered_models", "put_clusters", "put_compared", "put_insight",
+    "put_merged", "put_new_vectors", "put_predictions", "put_proposal", "reembedding_progress", "refresh_clusters",
+    "replace_votes", "retire_clusters", "set_cluster_state", "settle_incoming", "stage_incoming", "staged_incoming",
+    "stored_clusters", "stored_pairs", "swap_vectors", "take_in", "told_clusters", "told_merges", "vectors",
+    "votes_about", "waiting_clusters", "waiting_merges", "waiting_statements", "without_new_vectors",
+    "write_conflicts", "write_labels", "write_merges",
 ]  # fmt: skip

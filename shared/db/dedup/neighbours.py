@@ -33,10 +33,20 @@ class Neighbours(NamedTuple):
     similarity: float
 
 
+# from one model to the next along an index: asked before every batch that comes in
 _MODELS: Final = """
-SELECT DISTINCT embedding_model FROM insights WHERE embedding_model IS NOT NULL
-UNION SELECT DISTINCT embedding_model FROM merged_statements
-ORDER BY 1
+WITH RECURSIVE found AS (
+    (SELECT embedding_model AS model FROM insights WHERE embedding_model IS NOT NULL ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT min(embedding_model) FROM insights WHERE embedding_model > found.model) FROM found
+    WHERE found.model IS NOT NULL
+), merged AS (
+    (SELECT embedding_model AS model FROM merged_statements ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT min(embedding_model) FROM merged_statements WHERE embedding_model > merged.model) FROM merged
+    WHERE merged.model IS NOT NULL
+)
+SELECT model FROM found WHERE model IS NOT NULL UNION SELECT model FROM merged WHERE model IS NOT NULL ORDER BY 1
 """
 _COUNT: Final = """
 SELECT count(*) FILTER (WHERE compared), count(*) FILTER (WHERE NOT compared), coalesce(max(vector_dims(embedding)), 0)

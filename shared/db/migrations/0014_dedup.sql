@@ -39,6 +39,14 @@ CREATE TABLE merged_statements (
     at               timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX merged_statements_by_insight ON merged_statements (insight_id);
+CREATE INDEX merged_statements_by_model ON merged_statements (embedding_model);
+
+-- New vectors of statements (insights and merged ones) while all are embedded anew: they are swapped in together.
+CREATE TABLE reembedded (
+    id               text COLLATE "C" PRIMARY KEY,  -- of the insight, or the merged statement
+    embedding        vector NOT NULL,
+    embedding_model  text COLLATE "C" NOT NULL
+);
 
 CREATE TABLE insight_sources (
     insight_id   text COLLATE "C" NOT NULL REFERENCES insights (id),

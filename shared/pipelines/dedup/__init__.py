@@ -18,6 +18,7 @@ from shared.pipelines.dedup.lines import chat_lines
 from shared.pipelines.dedup.model_steps import MODEL_STEPS
 from shared.pipelines.dedup.pair import MergeAnswer, Pair, dump_answer, parse_pair
 from shared.pipelines.dedup.policy import policy
+from shared.pipelines.dedup.reembedding import REEMBED_STEPS
 from shared.pipelines.dedup.review import REVIEWS
 
 
@@ -62,7 +63,7 @@ PIPELINE: Final = Pipeline[Pair, MergeAnswer](
     eligible=_eligible,
     fallback=fallback,
     dump_output=dump_answer,
-    extra_steps=(*DATA_STEPS, *CLUSTER_STEPS, *MODEL_STEPS),
+    extra_steps=(*DATA_STEPS, *CLUSTER_STEPS, *REEMBED_STEPS, *MODEL_STEPS),
     reviews=REVIEWS,
     library_versions=("openai",),
 )
