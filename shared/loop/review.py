@@ -7,7 +7,6 @@ the responses that stand. Labelling is blind: who wants to see an item's scores 
 from collections.abc import Sequence
 from typing import Any, Final
 
-import structlog
 from psycopg import Connection
 from pydantic import BaseModel, ValidationError
 
@@ -18,8 +17,6 @@ from shared.db.reviews import NewResponse
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.pipeline import Pipeline
 from shared.review import Item, Review
-
-log = structlog.get_logger()
 
 MAX_NOTE_CHARS: Final = 500
 
@@ -56,13 +53,12 @@ def decide(
     read = _read(review, decision)
     rows.lock(conn, pipeline.name, kind, item_id)
     review.check(conn, item_id, read)
-    replaced = rows.retract(conn, pipeline.name, kind, item_id, reviewer, by=reviewer)
+    rows.retract(conn, pipeline.name, kind, item_id, reviewer, by=reviewer)
     new = NewResponse(
         id=ids.new_id(ids.RESPONSE), pipeline=pipeline.name, kind=kind, item_id=item_id, reviewer=reviewer,
         decision=read.model_dump(mode="json"), note=note,
     )  # fmt: skip
     rows.add(conn, new)
-    log.info("decided", pipeline=pipeline.name, review=kind, item=item_id, response=new.id, replaced=replaced)
     return new.id, _settle(conn, pipeline.name, review, item_id)
 
 
@@ -83,15 +79,13 @@ def undo(
             advice="there is nothing to undo",
             code="nothing-to-undo",
         )
-    log.info("undone", pipeline=pipeline.name, review=kind, item=item_id, response=retracted)
     return retracted, _settle(conn, pipeline.name, review, item_id)
 
 
 def reveal(conn: Connection, pipeline: Pipeline[Any, Any], kind: str, item_id: str, *, reviewer: str) -> JsonObject:
     """Return an item's scores, and write down who saw them. Raises NotFoundError."""
     scores = review_of(pipeline, kind).reveal(conn, item_id)
-    first = rows.note_reveal(conn, pipeline.name, kind, item_id, reviewer)
-    log.info("revealed", pipeline=pipeline.name, review=kind, item=item_id, first=first)
+    rows.note_reveal(conn, pipeline.name, kind, item_id, reviewer)
     return scores
 
 

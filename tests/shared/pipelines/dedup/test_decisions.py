@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
-from shared.pipelines.dedup import policy as policy_module
 from shared.pipelines.dedup.contracts import insight_id
+from shared.pipelines.dedup.policy import policy
 from tests.shared.pipelines.dedup.desk import Desk
 
 ABC = ("alpha", "beta", "gamma")
@@ -55,7 +55,8 @@ def test_undo_leaves_nothing_behind(desk: Desk) -> None:
     desk.decide(cluster, "approve")
     came_to = desk.undo(cluster)
     assert (came_to["merge"], came_to["decided"]) == (0, False)
-    assert desk.labels() == desk.merged() == {}
+    assert desk.labels() == {}
+    assert desk.merged() == {}
     assert desk.rows("SELECT count(*) FROM pair_votes") == [(0,)]
     assert desk.rows("SELECT decision, retracted_at IS NOT NULL FROM decisions") == [("approve", True)]
     assert [item.id for item in desk.waiting()] == [cluster]
@@ -109,7 +110,7 @@ def test_components_join_and_part_again(desk: Desk) -> None:
 @pytest.fixture
 def three_people(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three people be asked about each cluster."""
-    rules = policy_module.policy()
+    rules = policy()
     asked = rules.model_copy(update={"review": rules.review.model_copy(update={"min_responses": 3})})
     for module in ("deciding", "review"):
         monkeypatch.setattr(f"shared.pipelines.dedup.{module}.policy", lambda: asked)

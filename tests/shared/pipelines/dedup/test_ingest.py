@@ -73,7 +73,7 @@ def places(desk: Desk) -> list[tuple[str, str, str]]:
     return desk.rows(
         "SELECT i.statement, s.name, l.locator FROM insight_sources l JOIN insights i ON i.id = l.insight_id"
         " JOIN sources s ON s.id = l.source_id ORDER BY 1, 2, 3"
-    )  # type: ignore[return-value]
+    )
 
 
 # --- taking in ------------------------------------------------------------------------------------------------------
