@@ -4,7 +4,6 @@ The process that leads the run starts the servers; with xdist its workers get th
 for a database or for Redis gets an empty one of its own.
 """
 
-import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import redis
 from xdist.workermanage import WorkerController
 
 from shared import registry
@@ -26,12 +24,10 @@ from tests.support.network import forbid_outside
 from tests.support.order import MARK_LINE, dealt
 from tests.support.processes import ApiServer, Processes
 from tests.support.servers import PostgresProcess, RedisProcess
-from tests.support.session import REDIS_DATABASES, Addresses, SharedServers
+from tests.support.session import Addresses, SharedServers
+from tests.support.surroundings import OURS, environment_of, numbered_redis
 
-# Settings of whoever runs the tests must not reach them.
-_OURS = {name.upper() for name in Settings.model_fields}
 PROBE = "tests.support.probe"
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 # Hundreds of processes import the same modules: with their bytecode kept, each starts in half the time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -39,7 +35,6 @@ sys.dont_write_bytecode = False
 
 _servers = pytest.StashKey[SharedServers]()
 _addresses = pytest.StashKey[Addresses]()
-_redis_databases = itertools.cycle(range(64))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,13 +107,9 @@ def database(dsn: str) -> Iterator[Database]:
 
 @pytest.fixture
 def redis_url(addresses: Addresses, worker_id: str) -> Iterator[str]:
-    """A numbered database of the shared Redis. FLUSHDB is allowed, FLUSHALL is not: see ``own_redis``."""
-    worker = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
-    url = f"{addresses.redis}/{(worker * 64 + next(_redis_databases)) % REDIS_DATABASES}"
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
+    """A numbered database of the shared Redis, which is flushed alone: for FLUSHALL see ``own_redis``."""
+    with numbered_redis(addresses, worker_id) as url:
         yield url
-        client.flushdb()
 
 
 @pytest.fixture
@@ -156,20 +147,13 @@ def own_postgres(server_folder: Path) -> Iterator[PostgresProcess]:
 @pytest.fixture
 def environment(dsn: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment that a deployment would give its processes. Override it to put them somewhere else."""
-    kept = {k: v for k, v in os.environ.items() if k.upper() not in _OURS and k.lower() not in _PROXIES}
-    return kept | {
-        "DATABASE_URL": dsn,
-        "REDIS_URL": redis_url,
-        "TUNEYARD_HOME": str(tmp_path / "home"),
-        "LOG_FORMAT": "console",
-        "PYTHONUNBUFFERED": "1",
-    }
+    return environment_of(dsn, redis_url, tmp_path)
 
 
 @pytest.fixture
 def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """The settings of the test's environment, which ``get_settings`` and ``get_database`` follow too."""
-    for name in _OURS:
+    for name in OURS:
         monkeypatch.delenv(name, raising=False)
         if name in environment:
             monkeypatch.setenv(name, environment[name])

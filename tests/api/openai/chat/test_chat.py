@@ -4,7 +4,6 @@ import base64
 import json
 import math
 from array import array
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -16,12 +15,9 @@ from pydantic import BaseModel, Field
 
 from shared.db.pool import Database
 from shared.llm.engines import EMBEDDING, NEAREST
-from shared.stack.process import ChildProcess
 from tests.api.conftest import Front
 from tests.api.openai.conftest import PREFIX, Shop, fits
 from tests.support.waiting import wait_until
-
-StartWorker = Callable[..., ChildProcess]
 
 QUESTION: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What colour has the sky?"}]
 
@@ -32,13 +28,6 @@ class Report(BaseModel):
     colour: Literal["red", "green"]
     reasons: list[str] = Field(min_length=1)
     certainty: float
-
-
-@pytest.fixture
-def serving(shop: Shop, worker: StartWorker) -> Shop:
-    """A front with a worker that answers."""
-    worker("inference")
-    return shop
 
 
 @pytest.fixture
@@ -195,24 +184,6 @@ def test_a_deleted_model_answers_no_more(serving: Shop, tuned: str) -> None:
         return False
 
     wait_until(gone)
-
-
-def test_without_a_worker_there_is_an_error_and_no_invented_answer(
-    shop: Shop, worker: StartWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workers.addressees.ForLocalModels.timeout_s", 0.3)
-    with pytest.raises(openai.InternalServerError) as failed:
-        ask(shop.client)
-    assert (failed.value.status_code, failed.value.code) == (503, "model_unavailable")
-    worker("inference")
-
-    def answered() -> bool:
-        try:
-            return bool(ask(shop.client).choices)
-        except openai.InternalServerError:
-            return False
-
-    wait_until(answered, timeout=30)
 
 
 def test_a_model_whose_files_are_gone_troubles_no_other(serving: Shop, tuned: str, database: Database) -> None:
