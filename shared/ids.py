@@ -19,6 +19,7 @@ PREDICTION: Final = "pred"
 PROMOTION: Final = "promo"
 EVALUATION: Final = "eval"
 EXAMPLE: Final = "ex"
+IMAGE: Final = "img"  # an example of the pipeline images
 KEY: Final = "key"
 CALL: Final = "call"
 FILE: Final = "file"  # of the OpenAI-compatible API, as is the next one

@@ -67,6 +67,7 @@ def lineage(conn: Connection, store: ArtifactStore, thing: str) -> LineageNode:
         ids.JOB: (jobs.get, up.job, down.job),
         ids.DATASET: (datasets.get, up.dataset, down.dataset),
         ids.EXAMPLE: (_example, up.example, down.example),
+        ids.IMAGE: (_example, up.example, down.example),
     }
     kind = ids.prefix_of(thing)
     if kind not in walks:

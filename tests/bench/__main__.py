@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tests.bench.harness import running_bench
 
-SECTIONS = ("queue_jobs", "submit", "query", "data", "models", "local", "sweep", "validator", "stages", "packs")
+SECTIONS = ("queue_jobs", "submit", "query", "data", "models", "local", "sweep", "validator", "stages", "packs", "decode")
 
 
 def main(names: list[str]) -> None:

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from shared.artifacts import FileRef
 from shared.contracts import Contract, JsonObject
 from shared.errors import InvalidInputError
-from shared.ids import content_id
+from shared.ids import IMAGE, content_id
 from shared.pipelines.images.policy import policy
 
 NAME: Final = "images"
@@ -103,7 +103,7 @@ def as_json(score: Score) -> JsonObject:
 
 def image_id(sha256: str) -> str:
     """Return the id of the image whose file, as it came in, has this SHA-256."""
-    return content_id("img", sha256)
+    return content_id(IMAGE, sha256)
 
 
 def webcam_id(name: str) -> str:
