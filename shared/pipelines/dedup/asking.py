@@ -19,8 +19,9 @@ from shared.files import ResultFiles, Upload, open_upload, publish_files
 from shared.ids import canonical_json
 from shared.lines import Unreadable, read_records
 from shared.pipeline import Done, Run
-from shared.pipelines.dedup.contracts import NAME, InsightId, insight_id, read_statement
+from shared.pipelines.dedup.contracts import InsightId, insight_id, read_statement
 from shared.pipelines.dedup.duplicates import DuplicateCheck, Incoming, check_many
+from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.pair import Statement, pair_of
 from shared.pipelines.dedup.policy import policy
 from shared.pipelines.dedup.predicting import Asked, Prediction, answerer, predict_pairs, record
@@ -151,14 +152,13 @@ def _stored(conn: Connection, pairs: Sequence[tuple[str, str]]) -> list[Asked]:
 
 def _with_similarities(batch: Sequence[Asked], job_id: str) -> list[Asked]:
     """Embed the statements of pairs whose similarity nobody told. Where that fails it stays unknown."""
-    from shared.llm.embeddings import embed_texts
-
     lacking = [asked for asked in batch if asked.pair.similarity is None]
     if not lacking:
         return list(batch)
     try:
-        vectors = embed_texts([t for asked in lacking for t in (asked.pair.a, asked.pair.b)], purpose=NAME,
-                              job_id=job_id).vectors  # fmt: skip
+        vectors = embed_statements(
+            [t for asked in lacking for t in (asked.pair.a, asked.pair.b)], job_id=job_id
+        ).vectors
     except UnavailableError:
         return list(batch)
     similarities = iter((vectors[0::2] * vectors[1::2]).sum(axis=1).tolist())
@@ -229,14 +229,12 @@ def check(run: Run, params: CheckParams) -> Done:
 
     Raises InvalidInputError for a line that is no statement, and what embedding raises.
     """
-    from shared.llm.embeddings import embed_texts
-
     statements = list(_statements(run, params.statements))
     found: list[DuplicateCheck] = []
     for start in range(0, len(statements), policy().ingest.batch):
         run.report(start / len(statements), "checking", checked=start)
         batch = statements[start : start + policy().ingest.batch]
-        embedded = embed_texts(batch, purpose=NAME, job_id=run.job_id)
+        embedded = embed_statements(batch, job_id=run.job_id)
         incoming = [Incoming(statement=s, vector=v) for s, v in zip(batch, embedded.vectors, strict=True)]
         found += check_many(run, incoming, embedded.model)
     shown = [_check_shown(each) for each in found]

@@ -20,8 +20,9 @@ from shared.errors import RefusedError
 from shared.ids import content_id
 from shared.pipeline import Done, Run
 from shared.pipelines.dedup.auto import require_auto
-from shared.pipelines.dedup.contracts import CLUSTER, NAME
+from shared.pipelines.dedup.contracts import CLUSTER
 from shared.pipelines.dedup.duplicates import DuplicateCheck, Incoming, check_many
+from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.policy import Mode, policy
 from shared.pipelines.dedup.predicting import record as record_predictions
 
@@ -138,11 +139,9 @@ def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode) -> None:
 
 def _checked(run: Run, waiting: Sequence[Waiting], since: int, mode: Mode) -> _Batch | None:
     """Embed statements, and check those that are like none before them in the batch."""
-    from shared.llm.embeddings import embed_texts
-
     if not waiting:
         return None
-    embedded = embed_texts([each.statement for each in waiting], purpose=NAME, job_id=run.job_id)
+    embedded = embed_statements([each.statement for each in waiting], job_id=run.job_id)
     with run.reading() as conn:
         _require_one_model(dedup.embedding_models(conn), embedded.model)
     if mode == "off":

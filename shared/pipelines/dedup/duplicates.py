@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from shared.db import dedup
 from shared.pipeline import Run
-from shared.pipelines.dedup.contracts import NAME, insight_id, read_statement
+from shared.pipelines.dedup.contracts import insight_id, read_statement
+from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.pair import pair_of
 from shared.pipelines.dedup.policy import policy
 from shared.pipelines.dedup.predicting import Asked, Prediction, answerer, predict_pairs, record
@@ -55,10 +56,8 @@ def check_for_semantic_duplicate(statement: str, *, run: Run) -> DuplicateCheck:
 
     Raises InvalidInputError for a text that is no statement, and what embedding raises.
     """
-    from shared.llm.embeddings import embed_texts
-
     plain = read_statement(statement)
-    embedded = embed_texts([plain], purpose=NAME, job_id=run.job_id)
+    embedded = embed_statements([plain], job_id=run.job_id)
     (found,) = check_many(run, [Incoming(statement=plain, vector=embedded.vectors[0])], embedded.model)
     with run.fenced() as conn:
         record(conn, found.predictions)

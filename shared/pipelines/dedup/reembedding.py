@@ -16,6 +16,7 @@ from shared.errors import UnavailableError
 from shared.pipeline import Done, RetryPolicy, Run, Step
 from shared.pipelines.dedup.cluster_steps import UNIQUE
 from shared.pipelines.dedup.contracts import NAME
+from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.policy import policy
 
 _SLICE: Final = timedelta(seconds=10)  # and one batch fits below the queue's limit of 25 s
@@ -41,7 +42,7 @@ class ReembedResult(Contract):
 
 def reembed(run: Run, params: ReembedParams) -> Done:
     """Embed all statements with one model, and swap the vectors in. Raises what embedding raises."""
-    from shared.llm.embeddings import embed_texts, embedding_model
+    from shared.llm.embeddings import embedding_model
 
     model = embedding_model(params.model)
     with run.fenced() as conn:
@@ -55,9 +56,7 @@ def reembed(run: Run, params: ReembedParams) -> Done:
             batch = dedup.without_new_vectors(conn, model, after=after, limit=policy().ingest.store_batch)
         if not batch:
             break
-        embedded = embed_texts(
-            [each.statement for each in batch], purpose=NAME, model=params.model, job_id=run.job_id
-        )  # fmt: skip
+        embedded = embed_statements([each.statement for each in batch], model=params.model, job_id=run.job_id)
         with run.fenced() as conn:
             dedup.put_new_vectors(conn, [each.id for each in batch], embedded.vectors, embedded.model)
         after, done = batch[-1].id, done + len(batch)

@@ -15,6 +15,7 @@ from shared.pipelines.dedup.contracts import MERGES, insight_id
 from tests.shared.pipelines.dedup.desk import Desk
 from tests.shared.pipelines.dedup.teacher import activate, by_first_word, by_words, fresh_clients
 from tests.support.fault_provider import Fault, FaultProvider
+from tests.support.leaks import in_tables
 from tests.support.processes import ROOT
 from workers.unit import run_job
 
@@ -226,6 +227,39 @@ def test_auto_is_refused_where_precision_is_not_shown_and_nothing_comes_in(desk:
     error = desk.refusal("ingest", file=file, mode="auto")
     assert "18 of 20" in error["message"]
     assert desk.rows("SELECT count(*) FROM incoming_statements") == [(0,)]
+
+
+# --- personal data --------------------------------------------------------------------------------------------------
+
+CANARIES = ("Mr Quackenbush", "wilhelmina@canary.example", "+1-555-014-2199")
+PERSONAL = f"Ask {CANARIES[0]} ({CANARIES[1]}, {CANARIES[2]})"
+THEIR_PLACE = frozenset({"sources", "insights", "merged_statements", "review_responses"})
+
+
+@pytest.mark.usefixtures("auto")
+def test_what_statements_say_stays_in_its_tables(desk: Desk, provider: FaultProvider) -> None:
+    sent: list[str] = []
+
+    def note(text: str) -> list[float]:
+        sent.append(text)
+        return by_words(text)
+
+    def answer(body: JsonObject) -> str:
+        sent.append(json.dumps(body))
+        return by_first_word(body)
+
+    provider.vector, provider.answer = note, answer
+    told = [
+        bring(
+            desk, said(f"{PERSONAL} about it", f"{PERSONAL} about this", f"Do not {PERSONAL}", source=PERSONAL), "auto"
+        ),
+        desk.refusal("ingest", file=desk.upload(lines({"statement": PERSONAL, "source": "", "locator": PERSONAL}))),
+        desk.decide(desk.waiting(kind=MERGES)[0].id, "reject", kind=MERGES),
+        desk.run("conflicts"),
+    ]
+    places_ = in_tables(desk.database, besides=THEIR_PLACE) | {"answers": json.dumps(told), "sent": str(sent)}
+    assert [(place, canary) for place, text in places_.items() for canary in CANARIES if canary in text] == []
+    assert any("[email 1]" in text for text in sent)
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------
