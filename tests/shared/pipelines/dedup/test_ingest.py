@@ -341,23 +341,25 @@ def run_dying(desk: Desk, environment: dict[str, str]) -> Iterator[Callable[[str
         process.stdin.close()  # type: ignore[union-attr]  # a pipe
 
 
-@pytest.mark.usefixtures("auto")
+@pytest.mark.slow(16)
 def test_killed_anywhere_nothing_is_lost_or_twice(desk: Desk, run_dying: Callable[[str, int], bool]) -> None:
     """Kill both steps at every so many effects in turn, until they live through them all."""
     statements = [ONE, SAME, OTHER, FAR, f"{FAR} early"]
-    job_id = desk.submit("take-in", file=desk.upload(said(*statements)), mode="auto")
+    job_id = desk.submit("take-in", file=desk.upload(said(*statements)), mode="assist")
     point = 1
     while run_dying(job_id, point) and desk.job(job_id).state is not JobState.SUCCEEDED:
         assert desk.rows("SELECT count(*) FROM incoming_statements") == [(0,)], "all or nothing"
         point += 7
     assert desk.job(job_id).state is JobState.SUCCEEDED
-    check = desk.submit("check-incoming", run_id=job_id, mode="auto")
+    check = desk.submit("check-incoming", run_id=job_id, mode="assist")
     kills = 0
     while run_dying(check, 5 + 11 * kills) and desk.job(check).state is not JobState.SUCCEEDED:
         kills += 1
     assert desk.finish(check).state is JobState.SUCCEEDED
-    assert figures(desk.job(check).result or {}) == (5, 3, 0, 0, 2)
+    assert figures(desk.job(check).result or {}) == (5, 5, 2, 0, 0)
     assert {(statement, locator) for statement, _, locator in places(desk)} == {
-        (ONE, "p. 1"), (ONE, "p. 2"), (OTHER, "p. 3"), (FAR, "p. 4"), (FAR, "p. 5"),
+        (statement, f"p. {page}") for page, statement in enumerate(statements, 1)
     }  # fmt: skip
+    assert desk.rows("SELECT count(*) FROM insights") == [(5,)]
+    assert len(desk.waiting()) == 2
     assert (point > 15, kills > 3) == (True, True)
