@@ -6,6 +6,7 @@ again in float32. Most tiles hold no pair, so the greatest value of each row is 
 """
 
 import math
+import sys
 import time
 from collections.abc import Iterator
 from functools import lru_cache, partial
@@ -26,6 +27,7 @@ ROWS: Final = 1024
 _COLUMNS: Final = 4096  # a tile's cosines stay in a processor's cache: 8 MiB in bfloat16
 _CHUNK: Final = 16_384  # pairs that are computed again at once
 _DENSE: Final = 0.01  # from this share of a tile on, multiplying it is cheaper than gathering its pairs
+_FEW: Final = 100_000_000  # pairs: as many as NumPy compares while torch is imported
 
 # An input in bfloat16 is off by 2^-8 of itself at most, so by Cauchy and Schwarz the cosine of two vectors of length 1
 # by 2^-7 + 2^-16; its own rounding below 1 costs 2^-9 at most. Together 0.0098; float32's sums are far below the rest.
@@ -68,7 +70,7 @@ def compared(
         raise ValueError(f"vectors are rows of a matrix, not of {vectors.ndim} dimensions")
     if len(vectors) == new_from:
         return
-    tiles = _tiles_of(vectors, threshold)
+    tiles = _tiles_of(vectors, threshold, new_from)
     for start in range(new_from, len(vectors), ROWS):
         yield _of_rows(vectors, tiles, (start, min(start + ROWS, len(vectors))), threshold, max_neighbours)
 
@@ -177,8 +179,9 @@ class _TorchTiles:
         return hot[row].cpu().numpy(), column.cpu().numpy()
 
 
-def _tiles_of(vectors: "Floats", threshold: float) -> _Tiles:
-    if find_spec("torch") is None or not len(vectors):
+def _tiles_of(vectors: "Floats", threshold: float, new_from: int) -> _Tiles:
+    pairs = (len(vectors) ** 2 - new_from**2) / 2
+    if find_spec("torch") is None or (pairs < _FEW and "torch" not in sys.modules):
         return _NumpyTiles(vectors, threshold)
     import torch
 

@@ -58,6 +58,7 @@ def arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Compute as a processor with bfloat16 does, as one without, and as a worker that has no torch."""
     if request.param == "numpy alone":
         monkeypatch.setattr(neighbours, "find_spec", lambda _: None)
+    monkeypatch.setattr(neighbours, "_FEW", 0)
     fast = request.param == "bfloat16"
     monkeypatch.setattr(neighbours, "_bf16_is_fast", lambda: fast)
 
@@ -96,6 +97,7 @@ def test_rounding_hides_no_pair(vectors: Any, threshold: float) -> None:
     vectors[:, 0] += 1.5 * (np.linalg.norm(vectors, axis=1) < 1e-3)  # none has length 0
     vectors = unit(vectors)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_FEW", 0)
         patch.setattr(neighbours, "_bf16_is_fast", lambda: True)
         pairs = found(*compared(vectors, threshold))
     assert_exact(pairs, vectors, threshold)
