@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -150,3 +151,27 @@ def test_real_loss_is_found() -> None:
         for _ in range(200)
     )
     assert found / 200 > 0.7
+
+
+def test_a_hundred_rows_of_one_group_are_one_witness() -> None:
+    """Two groups stand against the candidate: as rows they are a hundred, as witnesses two coins."""
+    groups = ["a"] * 50 + ["b"] * 50 + ["c"] * 50
+    worse = Scores(per_row=[0.0] * 100 + [1.0] * 50, metrics={}, groups=groups)
+    better = Scores(per_row=[1.0] * 150, metrics={}, groups=groups)
+    alone = [replace(scores, groups=()) for scores in (worse, better)]
+    assert no_regression(Comparison(window="all", candidate=alone[0], active=alone[1]), POLICY).outcome is Outcome.FAIL
+    assert no_regression(Comparison(window="all", candidate=worse, active=better), POLICY).outcome is Outcome.PASS
+    many = [f"g{number // 5}" for number in range(150)]
+    apart = [replace(scores, groups=many) for scores in (worse, better)]
+    assert no_regression(Comparison(window="all", candidate=apart[0], active=apart[1]), POLICY).outcome is Outcome.FAIL
+
+
+def test_the_order_of_rows_and_the_names_of_groups_decide_nothing() -> None:
+    first, second = [0.1, 0.7, 0.4, 0.9, 0.3], [0.2, 0.5, 0.5, 0.1, 0.3]
+    found = difference(first, second, POLICY, ["a", "a", "b", "c", "c"])
+    order = [3, 0, 4, 2, 1]
+    turned = difference(
+        [first[n] for n in order], [second[n] for n in order], POLICY, [["z", "z", "y", "x", "x"][n] for n in order]
+    )
+    assert turned == found
+    assert found.low <= found.mean <= found.high

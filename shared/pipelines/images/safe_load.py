@@ -26,7 +26,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
         try:
             return load_file(file)
         except (SafetensorError, ValueError, OSError) as error:
-            raise CorruptError("the file of weights cannot be read") from error
+            raise _unreadable() from error
     return _load_torch(file)
 
 
@@ -34,15 +34,28 @@ def _load_torch(file: Path) -> dict[str, Any]:
     try:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile file may break the reader in any way
-        if type(error).__name__ == _MORE_THAN_WEIGHTS:
+        if type(error).__name__ == _MORE_THAN_WEIGHTS or _is_bare(file):
             raise RefusedError(
                 "the file holds more than weights: code, or objects that run some. It was not run",
                 advice="save the weights alone (torch.save of a state_dict, or safetensors)",
             ) from error
-        raise CorruptError("the file of weights cannot be read") from error
+        raise _unreadable() from error
     if not isinstance(loaded, dict):
-        raise CorruptError("the file of weights holds something else than weights")
+        raise _unreadable()
     return loaded
+
+
+def _unreadable() -> CorruptError:
+    return CorruptError(
+        "the file of weights cannot be read, or holds something else than weights",
+        advice="give a best.pt of images.train, a state_dict that torch.save has written, or safetensors",
+    )
+
+
+def _is_bare(file: Path) -> bool:
+    """Whether a file is the stream of instructions that torch.save packs into its own format, without that format."""
+    with file.open("rb") as source:
+        return source.read(1) == b"\x80"
 
 
 def _is_safetensors(file: Path) -> bool:

@@ -56,7 +56,7 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(
     for point in (30, 24, 30):  # what counts is that each is somewhere else: reports come when they like
         assert run_dying(job_id, point)
         rescued(studio, job_id)
-        kept += studio.rows("SELECT attempt, sha256 FROM job_checkpoints WHERE job_id = %s", job_id)  # type: ignore[arg-type]
+        kept += studio.rows("SELECT attempt, sha256 FROM job_checkpoints WHERE job_id = %s", job_id)
     assert len(set(kept)) > 1, "no attempt came on from where the one before it was killed"
     job = studio.finish(job_id)
     assert job.state is JobState.SUCCEEDED, job.error
