@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -43,6 +44,8 @@ class _Completion:
     text: str
     finish_reason: str
     usage: JsonObject
+    tokens: list[JsonObject] | None
+    """How likely they were; None: nobody asked."""
 
     def said(self, kind: str, choices: list[JsonObject], **more: Any) -> JsonObject:
         """Return an object of OpenAI's, with what they all have."""
@@ -60,19 +63,25 @@ class _Completion:
     def whole(self) -> JsonObject:
         """Return the answer at once."""
         message: JsonObject = {"role": "assistant", "content": self.text, "refusal": None, "annotations": []}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": _logprobs(self.tokens),
+            "finish_reason": self.finish_reason,
+        }
         return self.said("chat.completion", [choice], usage=self.usage)
 
     async def events(self, *, include_usage: bool) -> AsyncIterator[bytes]:
         """Yield the answer in pieces, as server-sent events."""
         usage: JsonObject = {"usage": None} if include_usage else {}
-        deltas: list[tuple[JsonObject, str | None]] = [
-            ({"role": "assistant", "content": "", "refusal": None}, None),
-            *(({"content": piece}, None) for piece in pieces(self.text)),
-            ({}, self.finish_reason),
+        tokens = iter(self.tokens or ())
+        deltas: list[tuple[JsonObject, list[JsonObject] | None, str | None]] = [
+            ({"role": "assistant", "content": "", "refusal": None}, None, None),
+            *(({"content": piece}, list(islice(tokens, count_tokens(piece))), None) for piece in pieces(self.text)),
+            ({}, None, self.finish_reason),
         ]
-        for delta, finish_reason in deltas:
-            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        for delta, likely, finish_reason in deltas:
+            choice = {"index": 0, "delta": delta, "logprobs": _logprobs(likely), "finish_reason": finish_reason}
             yield _event(self.said("chat.completion.chunk", [choice], **usage))
         if include_usage:
             yield _event(self.said("chat.completion.chunk", [], usage=self.usage))
@@ -108,6 +117,10 @@ def _raw(asked: ChatCompletionRequest) -> bytes:
         "max_tokens": asked.most_tokens,
         "stop": asked.stops,
     }
+    if asked.top_logprobs is not None and not asked.logprobs:
+        raise invalid("top_logprobs go with logprobs: true", param="top_logprobs")
+    if asked.logprobs:
+        raw["top_logprobs"] = asked.top_logprobs or 0
     if asked.stream_options is not None and not asked.stream:
         raise invalid("stream_options go with stream: true", param="stream_options")
     if chosen is not None and chosen.type == "json_object":
@@ -136,12 +149,17 @@ def _completion(asked: ChatCompletionRequest, address: Address, answer: JsonObje
         fingerprint=f"fp_{(address.manifest or address.base_model)[:_FINGERPRINT]}",
         text=answer["text"],
         finish_reason=answer["finish_reason"],
+        tokens=answer.get("tokens"),
         usage={
             "prompt_tokens": asked_tokens,
             "completion_tokens": answer_tokens,
             "total_tokens": asked_tokens + answer_tokens,
         },
     )
+
+
+def _logprobs(tokens: list[JsonObject] | None) -> JsonObject | None:
+    return {"content": tokens, "refusal": None} if tokens else None
 
 
 def _event(value: JsonObject) -> bytes:

@@ -18,6 +18,7 @@ _MOST_MESSAGES: Final = 2_048
 _MOST_TEXTS: Final = 2_048
 _MOST_TOKENS: Final = 10_000_000
 _MOST_DIMENSIONS: Final = 4_096
+_MOST_CANDIDATES: Final = 20
 
 _Penalty = Annotated[float, Ge(-2), Le(2)] | None
 
@@ -85,11 +86,11 @@ class ChatCompletionRequest(Contract):
     stop: str | Annotated[list[str], MaxLen(4)] | None = None
     max_tokens: Annotated[int, Ge(1), Le(_MOST_TOKENS)] | None = None
     max_completion_tokens: Annotated[int, Ge(1), Le(_MOST_TOKENS)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Ge(0), Le(_MOST_CANDIDATES)] | None = None
 
     # only what is given anyway
     n: Literal[1] | None = None
-    logprobs: Literal[False] | None = None
-    top_logprobs: Literal[0] | None = None
     modalities: list[Literal["text"]] | None = None
     audio: None = None
     tool_choice: Literal["none", "auto"] | None = None

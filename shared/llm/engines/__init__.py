@@ -62,6 +62,8 @@ class LocalRequest:
     """The answer must be a JSON object, whatever is in it."""
     max_tokens: int | None = None
     stop: Sequence[str] = ()
+    top_logprobs: int | None = None
+    """Tell how likely each token was, and so many others in its place; None: do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,8 @@ class LocalAnswer:
     text: str
     confidence: float
     finish_reason: FinishReason = "stop"
+    tokens: Sequence[JsonObject] | None = None
+    """OpenAI's ``logprobs.content``; None: not asked for."""
 
 
 class Progress(Protocol):

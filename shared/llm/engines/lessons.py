@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.contracts import JsonObject
 from shared.llm.engines.features import Features, conversation_features, json_part
+from shared.llm.engines.pairs import Texts, texts_of
 from shared.llm.engines.slots import Template, template_of
 from shared.llm.engines.text import count_tokens, text_of
 
@@ -17,6 +18,8 @@ class Lesson:
     features: Features
     template: Template
     tokens: int
+    texts: Texts | None
+    """That are to be compared; None: the question is another one."""
 
 
 def lessons_of(line: JsonObject) -> Iterator[Lesson]:
@@ -29,7 +32,7 @@ def lessons_of(line: JsonObject) -> Iterator[Lesson]:
         if text.strip():
             question = question_of(before)
             tokens = count_tokens(text) + sum(count_tokens(text_of(message)) for message in before)
-            yield Lesson(conversation_features(before), template_of(text, question), tokens)
+            yield Lesson(conversation_features(before), template_of(text, question), tokens, texts_of(question))
 
 
 def question_of(messages: list[JsonObject]) -> Any:

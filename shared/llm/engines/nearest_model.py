@@ -3,74 +3,49 @@
 ``engine.json`` says what it is; ``answers.json`` has each different answer, with its slots; ``weights.safetensors`` has
 the features that were seen (``places``, ascending; ``idf``), and either, for each feature, the lessons that have it
 (``starts``, ``lessons``, ``values``; ``answers`` says what each lesson's answer is), or the weights of a classifier
-over the answers (``weights``: features x answers; ``bias``).
+over the answers (``weights``: features x answers; ``bias``). A model that compares texts is in ``compare_model.py``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from shared.contracts import Contract
 from shared.errors import CorruptError
 from shared.ids import canonical_json
-from shared.llm.engines import LocalAnswer, LocalRequest
+from shared.llm.engines import LocalAnswer, LocalModel, LocalRequest
 from shared.llm.engines.features import PLACES, Features, conversation_features
-from shared.llm.engines.fitting import MISSING, fit, value_of
 from shared.llm.engines.lessons import question_of
-from shared.llm.engines.schemas import check_schema
-from shared.llm.engines.slots import Template, fill
-from shared.llm.engines.text import cut
+from shared.llm.engines.nearest_answers import Facts, Guess, Tensors, answered, shaped
+from shared.llm.engines.slots import Template
 
 FACTS_FILE: Final = "engine.json"
 ANSWERS_FILE: Final = "answers.json"
 WEIGHTS_FILE: Final = "weights.safetensors"
-
-Tensors = dict[str, NDArray[Any]]
 
 _NEIGHBOURS: Final = 8
 _EXACT: Final = 0.9995  # as similar as this: the very question of a lesson
 _SHARPNESS: Final = 8  # a neighbour's vote is its similarity to this power: the nearest decides, unless others agree
 _MOST_VALUES: Final = 50_000  # looked at for one question; the features that say most come first
 _MAX_BYTES: Final = 2 << 30
-_UNTAUGHT: Final = "I have not been trained yet, so I do not know."
 
 _TYPES: Final = {
     "places": "int32", "idf": "float32", "starts": "int64", "lessons": "int32", "values": "float32", "answers": "int32",
-    "weights": "float32", "bias": "float32",
+    "weights": "float32", "bias": "float32", "mean": "float32",
 }  # fmt: skip
 _SHARED: Final = {"places", "idf"}
 _NAMES: Final = {
     "retrieve": _SHARED | {"starts", "lessons", "values", "answers"},
     "classify": _SHARED | {"weights", "bias"},
+    "compare": {"weights", "bias", "mean"},
 }
 _TEMPLATES: Final = TypeAdapter(tuple[Template, ...])
-
-
-class Facts(Contract):
-    """What ``engine.json`` says."""
-
-    format: Literal["tuneyard-nearest/1"] = "tuneyard-nearest/1"
-    mode: Literal["retrieve", "classify"]
-    lessons: int
-    answers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """An answer by its number, how sure the model is (0 to 1), and the probability of each answer if it knows that."""
-
-    answer: int
-    confidence: float
-    shares: NDArray[np.float64] | None = None
 
 
 class NearestModel:
@@ -95,8 +70,7 @@ class NearestModel:
     def _complete(self, request: LocalRequest) -> LocalAnswer:
         messages = list(request.messages)
         guess = self.guess(conversation_features(messages))
-        text = fill(self._templates[guess.answer], question_of(messages))
-        return shaped(request, text, guess.confidence)
+        return answered(request, self._templates, guess, question_of(messages))
 
     def guess(self, features: Features) -> Guess:
         """Choose an answer."""
@@ -170,20 +144,6 @@ class UntaughtModel:
         return [shaped(request, None, 0.0) for request in requests]
 
 
-def shaped(request: LocalRequest, text: str | None, confidence: float) -> LocalAnswer:
-    """Bring an answer (None: there is none) into the shape that was asked for."""
-    if request.schema is not None:
-        fitted = fit(check_schema(request.schema), MISSING if text is None else value_of(text))
-        text = orjson.dumps(fitted).decode()
-    elif request.json_object:
-        value = {} if text is None else value_of(text)
-        text = orjson.dumps(value if isinstance(value, dict) else {"answer": value}).decode()
-    elif text is None:
-        text = _UNTAUGHT
-    text, finish_reason = cut(text, request.max_tokens, request.stop)
-    return LocalAnswer(text=text, confidence=confidence, finish_reason=finish_reason)
-
-
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -192,11 +152,16 @@ def save(folder: Path, facts: Facts, templates: Sequence[Template], tensors: Ten
     typed = {name: np.ascontiguousarray(tensors[name], dtype=_TYPES[name]) for name in sorted(tensors)}
     (folder / WEIGHTS_FILE).write_bytes(save_tensors(typed))
     (folder / ANSWERS_FILE).write_bytes(canonical_json(_TEMPLATES.dump_python(tuple(templates), mode="json")))
-    (folder / FACTS_FILE).write_bytes(canonical_json(facts.model_dump(mode="json")))
+    (folder / FACTS_FILE).write_bytes(canonical_json(facts.model_dump(mode="json", exclude=_unused(facts))))
 
 
-def load(folder: Path) -> NearestModel:
-    """Load a model. Raises CorruptError when the files are not one."""
+def _unused(facts: Facts) -> set[str]:
+    """Return the facts that only a model that compares texts has: the others are written as they always were."""
+    return set() if facts.mode == "compare" else {"fields", "symmetric", "encoder"}
+
+
+def load(folder: Path) -> LocalModel:
+    """Load a model. Raises CorruptError when the files are not one, and as ``minilm.encoder`` where it needs that."""
     try:
         facts = Facts.model_validate_json(_read(folder / FACTS_FILE))
         templates = _TEMPLATES.validate_json(_read(folder / ANSWERS_FILE))
@@ -205,7 +170,11 @@ def load(folder: Path) -> NearestModel:
         raise CorruptError(f"the folder holds no model of local-nearest ({type(error).__name__})") from error
     if not _is_whole(facts, templates, tensors):
         raise CorruptError("the parts of this model of local-nearest do not belong together")
-    return NearestModel(facts, templates, tensors)
+    if facts.mode != "compare":
+        return NearestModel(facts, templates, tensors)
+    from shared.llm.engines.compare_model import ComparingModel
+
+    return ComparingModel(facts, templates, tensors)
 
 
 def _is_whole(facts: Facts, templates: Sequence[Template], tensors: Tensors) -> bool:
@@ -213,6 +182,10 @@ def _is_whole(facts: Facts, templates: Sequence[Template], tensors: Tensors) -> 
         return False
     if facts.answers != len(templates) or not templates or not facts.lessons:
         return False
+    if facts.mode == "compare":
+        from shared.llm.engines.compare_model import is_whole
+
+        return all(bool(np.isfinite(t).all()) for t in tensors.values()) and is_whole(facts, tensors)
     places = tensors["places"]
     width = len(places)
     fine = places.ndim == 1 and tensors["idf"].shape == (width,) and bool((np.diff(places) > 0).all())

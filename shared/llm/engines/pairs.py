@@ -12,12 +12,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations, pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.llm.engines.minilm import Encoded
+if TYPE_CHECKING:
+    from shared.llm.engines.minilm import Encoded
 
 Texts = tuple[tuple[str, str], ...]
 """The fields of a question and their texts, in the order of the fields' names."""
@@ -48,6 +49,11 @@ def texts_of(question: Any) -> Texts | None:
     return tuple(sorted(question.items()))
 
 
+def fields_of(texts: Texts) -> tuple[str, ...]:
+    """Return the names of a question's fields."""
+    return tuple(name for name, _ in texts)
+
+
 def in_order(texts: Texts) -> bool:
     """Whether the texts stand in the order of the alphabet: if those of all lessons do, their order says nothing."""
     return all(one <= other for (_, one), (_, other) in pairwise(texts))
@@ -58,14 +64,14 @@ def width(fields: int) -> int:
     return math.comb(fields, 2) * _FIGURES
 
 
-def figures(texts: Texts, encoded: Sequence[Encoded], *, symmetric: bool) -> Vector:
+def figures(texts: Texts, encoded: "Sequence[Encoded]", *, symmetric: bool) -> Vector:
     """Return the figures of a question: those of each two of its texts. ``symmetric``: whichever text comes first."""
     found = [_compared(texts[i][1], texts[j][1], encoded[i], encoded[j], symmetric=symmetric) for i, j in
              combinations(range(len(texts)), 2)]  # fmt: skip
     return np.concatenate(found)
 
 
-def _compared(text: str, other_text: str, one: Encoded, other: Encoded, *, symmetric: bool) -> Vector:
+def _compared(text: str, other_text: str, one: "Encoded", other: "Encoded", *, symmetric: bool) -> Vector:
     if symmetric and (len(one.tokens), text) < (len(other.tokens), other_text):  # the longer one first
         text, other_text, one, other = other_text, text, other, one
     mine, theirs = one.tokens[1:-1], other.tokens[1:-1]  # without the signs of begin and end

@@ -20,6 +20,11 @@ def count_tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
+def tokens_of(text: str) -> list[str]:
+    """Return the tokens of a text, each with the space before it; what they leave out is space at the end."""
+    return _TOKEN.findall(text)
+
+
 def text_of(message: JsonObject) -> str:
     """Return the text of a message: its content, or the text parts of it."""
     content = message.get("content")
