@@ -5,7 +5,20 @@ from importlib import import_module
 
 from tests.bench.harness import running_bench
 
-SECTIONS = ("queue_jobs", "submit", "query", "data", "models", "local", "sweep", "validator", "stages", "packs", "decode")
+SECTIONS = (
+    "queue_jobs",
+    "submit",
+    "query",
+    "data",
+    "models",
+    "local",
+    "sweep",
+    "validator",
+    "stages",
+    "packs",
+    "decode",
+    "cluster",
+)
 
 
 def main(names: list[str]) -> None:
