@@ -17,6 +17,7 @@ SECTIONS = (
     "stages",
     "packs",
     "decode",
+    "train_images",
     "cluster",
 )
 

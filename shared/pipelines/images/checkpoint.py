@@ -15,7 +15,7 @@ from shared.pipelines.images.architectures import Scorer, build
 from shared.pipelines.images.contracts import TargetType
 from shared.pipelines.images.model_policy import ModelName, PresetName
 from shared.pipelines.images.preprocess import Preprocessing, fingerprint
-from shared.pipelines.images.safe_load import load_tensors
+from shared.pipelines.images.safe_load import load_tensors, save_tensors
 
 BEST_FILE: Final = "best.pt"
 FORMAT: Final = "tuneyard-images/1"
@@ -56,7 +56,7 @@ class Mirrored(torch.nn.Module):
 def save_best(file: Path, facts: BestFacts, scorer: Scorer) -> None:
     """Write a network. Equal networks give equal bytes."""
     weights = {name: value.detach().cpu().contiguous() for name, value in scorer.state_dict().items()}
-    torch.save({"facts": canonical_json(facts.model_dump(mode="json")).decode(), "weights": weights}, file)
+    save_tensors({"facts": canonical_json(facts.model_dump(mode="json")).decode(), "weights": weights}, file)
 
 
 def read_best(file: Path) -> tuple[BestFacts, Mirrored]:

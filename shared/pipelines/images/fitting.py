@@ -26,7 +26,7 @@ from shared.pipelines.images.heads import train_head
 from shared.pipelines.images.measures import quick_figures
 from shared.pipelines.images.model_policy import model_policy
 from shared.pipelines.images.plan import Plan
-from shared.pipelines.images.safe_load import load_tensors
+from shared.pipelines.images.safe_load import load_tensors, save_tensors
 from shared.pipelines.images.samples import Batch, Samples, batches, epoch_order, in_order
 
 Told = Callable[[float, str, dict[str, float]], None]
@@ -240,7 +240,7 @@ class _Fitting:
         reached = self._reached
         file = self._places.folder / _STATE_FILE
         plain_part = {name: getattr(reached, name) for name in _PLAIN}
-        torch.save(
+        save_tensors(
             {
                 "key": self._key, "plain": json.dumps(plain_part), "best": reached.best,
                 "scorer": self._scorer.state_dict(), "optimizer": self._optimizer.state_dict(),

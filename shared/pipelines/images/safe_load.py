@@ -1,4 +1,4 @@
-"""Reading files of weights that may come from anybody: tensors and plain values, never code."""
+"""Files of weights: reading such that may come from anybody (tensors and plain values, never code), and writing."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from shared.errors import CorruptError, RefusedError, TooLargeError
+from shared.errors import CorruptError, RefusedError, TooLargeError, UnavailableError
 
 _MAX_BYTES: Final = 4 << 30
 _MORE_THAN_WEIGHTS: Final = "UnpicklingError"  # what torch raises then; no pickle is imported here, not even its errors
@@ -28,6 +28,16 @@ def load_tensors(file: Path) -> dict[str, Any]:
         except (SafetensorError, ValueError, OSError) as error:
             raise _unreadable() from error
     return _load_torch(file)
+
+
+def save_tensors(values: dict[str, Any], file: Path) -> None:
+    """Write tensors and plain values in torch's format. Raises UnavailableError when the disk is full."""
+    try:
+        torch.save(values, file)
+    except (OSError, RuntimeError) as error:  # torch says it by either
+        raise UnavailableError(
+            "the weights cannot be written", advice="make room on the worker's disk, then try again"
+        ) from error
 
 
 def _load_torch(file: Path) -> dict[str, Any]:
