@@ -17,7 +17,6 @@ from shared.pipeline import Done, RetryPolicy, Run, Step
 from shared.pipelines.dedup.cluster_steps import UNIQUE
 from shared.pipelines.dedup.contracts import NAME
 from shared.pipelines.dedup.embedding import embed_statements
-from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.policy import policy
 
 _SLICE: Final = timedelta(seconds=10)  # and one batch fits below the queue's limit of 25 s
