@@ -63,6 +63,12 @@ ENTRIES = (
         why="Stages with enough newly approved rows are shipped: a dry run, unless their policy says live.",
     ),
     Entry(
+        name="dedup-retrain",
+        step="dedup.retrain-due",
+        every=timedelta(days=7),
+        why="Where people have decided enough pairs since the last time, a model is trained, and promoted if better.",
+    ),
+    Entry(
         name="llm-sunset",
         step="llm.sunset",
         every=timedelta(days=1),

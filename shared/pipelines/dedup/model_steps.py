@@ -78,7 +78,7 @@ MODEL_STEPS: Final[tuple[Step[Any], ...]] = (
         pipeline=NAME,
         name=READY,
         summary="Say whether people have decided enough to train on.",
-        queue=Queue.DB,
+        queue=Queue.FINETUNE,  # where the provider is known
         params=ReadyParams,
         run=ready,
     ),
