@@ -5,8 +5,8 @@ from what was answered; nothing is judged by a model.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from shared.files import ResultFiles, publish_files
 from shared.ids import canonical_json
 from shared.infer import ModelName
 from shared.llm.tuned import First
-from shared.pipeline import Answer, Comparison, Done, Loaded, Row, Run, Scores
+from shared.pipeline import Answer, Comparison, Done, Row, Run, Scores
 from shared.pipelines.stages.contracts import canonical
 from shared.pipelines.stages.contracts_inputs import StageInput
 from shared.pipelines.stages.contracts_outputs import StageOutput
@@ -26,6 +26,9 @@ from shared.pipelines.stages.fallback import fallback
 from shared.pipelines.stages.gates import gates
 from shared.pipelines.stages.policy import policy
 from shared.pipelines.stages.versions import ALL, STAGES, Stage, StageOrAll
+
+if TYPE_CHECKING:
+    from shared.pipelines.stages.model import StageModel
 
 RULES: Final = "rules"
 PIPELINE: Final = "pipeline"
@@ -38,6 +41,10 @@ class EvalsParams(Contract):
     model: ModelName | None = Field(
         default=None,
         description="With --stage: a model's id, version or provider's name. Empty: whoever answers for it now.",
+    )
+    judge: ModelName | None = Field(
+        default=None,
+        description="The provider's name of a model that rates some answers (1 to 5): reported, and in no gate.",
     )
 
 
@@ -112,9 +119,7 @@ def evals(run: Run, params: EvalsParams) -> Done:
     chosen = STAGES if params.stage == ALL else (params.stage,)
     found: dict[Stage, StageEval] = {}
     for place, stage in enumerate(chosen):
-        rows = _rows(run, stage)
-        run.report(0.6 * place / len(chosen), f"asking about {stage}", rows=len(rows))
-        scores = _scored(run, models.get(stage) or RulesModel(), rows, 0.6 * place / len(chosen))
+        scores = _scored(run, stage, models.get(stage) or RulesModel(), params.judge, 0.6 * place / len(chosen))
         found[stage] = _stage_eval(answerers.get(stage), scores)
     with run.reading() as conn:
         tried, made_up = businesses_to_try(conn)
@@ -164,15 +169,26 @@ def _rows(run: Run, stage: Stage) -> list[Row]:
     return [Row(id=row.id, group=row.group, split="test", input=row.input, label=row.label, at=row.at) for row in rows]
 
 
-def _scored(run: Run, model: Loaded[StageInput, StageOutput], rows: Sequence[Row], begun: float) -> Scores:
+def _scored(run: Run, stage: Stage, model: "StageModel | RulesModel", judge: str | None, begun: float) -> Scores:
+    """Score a stage's model on its rows; what a judge says of it stands among the figures."""
+    from shared.pipelines.stages.judge import judged
     from shared.pipelines.stages.score import score
+
+    rows = _rows(run, stage)
+    run.report(begun, f"asking about {stage}", rows=len(rows))
 
     def watched() -> Iterator[Row]:
         for row in rows:
             run.report(begun, "asking")
             yield row
 
-    return score(model, watched()) if rows else Scores(per_row=(), metrics={})
+    if not rows:
+        return Scores(per_row=(), metrics={})
+    scores = score(model, watched())
+    if judge is None:
+        return scores
+    rated = judged(judge, model, rows, run.job_id, lambda: run.report(begun, "asking the judge"))
+    return replace(scores, metrics={**scores.metrics, **rated})
 
 
 # --- what is reported -----------------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ class EvalsPolicy(Contract):
 
     min_rows: Some
     max_rows: Some
+    max_judged_rows: Some
     min_pipeline_rows: Some
     max_pipeline_rows: Some
     min_schema_validity: Share

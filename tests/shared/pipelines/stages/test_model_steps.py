@@ -211,6 +211,28 @@ def test_zero_rows_fail_and_the_pipeline_is_tried_on_made_up_businesses(office: 
     assert (figures["schema_validity"], figures["grounding"]) == (1, 1)
 
 
+def test_a_judge_rates_some_answers_and_decides_nothing(approved: Office, provider: FaultProvider) -> None:
+    shown: list[JsonObject] = []
+
+    def reply(body: JsonObject) -> str:
+        if body["model"] != "a-judge":
+            return right(body)
+        shown.append(json.loads(body["messages"][1]["content"]))
+        return '{"score": 1}' if len(shown) > 1 else "I would rather not."
+
+    provider.answer = reply
+    found = approved.run("evals", stage=SYNTHESIS, model="gpt-4.1-mini", judge="a-judge")
+    asked = min(HELD_OUT, policy().evals.max_judged_rows)
+    figures = found["stages"][SYNTHESIS]["figures"]
+    assert (figures["judge_model"], figures["judge_rows"], figures["judge_score"]) == ("a-judge", asked - 1, 1)
+    assert (len(shown), shown[0]["approved"]) == (asked, shown[0]["candidate"])
+    without = approved.run("evals", stage=SYNTHESIS, model="gpt-4.1-mini")
+    assert without["stages"][SYNTHESIS]["verdicts"] == found["stages"][SYNTHESIS]["verdicts"]
+    assert "judge_score" not in without["stages"][SYNTHESIS]["figures"]
+    _, page = report_of(approved, found)
+    assert "judge_score" in page
+
+
 def test_a_model_that_is_named_takes_its_stages_place(approved: Office, provider: FaultProvider) -> None:
     provider.answer = ungrounded
     found = approved.run("evals", stage=SYNTHESIS, model="gpt-4.1-mini")
