@@ -9,6 +9,7 @@ from shared.db.dedup.answering import (
     apply_thresholds,
     latest_evaluation,
 )
+from shared.db.dedup.assisting import NeighbourPair, asked_neighbours, unasked_neighbours, unlikely_pairs
 from shared.db.dedup.clusters import (
     Clustered,
     ClusterRow,
@@ -44,7 +45,7 @@ from shared.db.dedup.incoming import (
     link_sources,
     lock_insights,
     near_newer,
-    put_insight,
+    put_insights,
     put_merged,
     put_proposal,
     settle_incoming,
@@ -104,23 +105,25 @@ from shared.db.dedup.reviewing import (
     waiting_clusters,
     waiting_merges,
 )
+from shared.db.dedup.searching import NumberedVector, size_of_vectors, statements_of, vectors_since
 from shared.db.dedup.training import LabelCounts, LabelledPair, label_counts, label_groups, labelled_pairs, new_pairs
 
 __all__ = [
     "Answerer", "AppliedThresholds", "ClusterRow", "ClusterScores", "Clustered", "Conflict", "Evaluated", "FineTuned",
-    "Known", "LabelCounts", "Labelled", "LabelledPair", "Merged", "Near", "Neighbours", "NumberedModel",
-    "PairPrediction", "Scan", "StagedStatement", "StandingConflict", "Statement", "StoredCluster", "StoredPair",
-    "Swapped", "TakenIn", "Told", "VectorRow", "Vote", "Waiting", "answerer", "applied_thresholds",
-    "apply_thresholds", "begin_scan", "changeable_clusters", "cluster_scores", "conflicts", "count_conflicts",
-    "count_vectors", "disagreements", "drop_incoming", "embedding_models", "find_scan", "fine_tune_of",
-    "fine_tune_of_flow", "forget_incoming", "forget_other_vectors", "homes", "incoming_progress", "kept_apart",
-    "label_counts", "label_groups", "labelled_around", "labelled_pairs", "last_insight", "latest_evaluation",
-    "link_sources", "lock_cluster", "lock_insights", "lock_labels", "lock_merged", "lock_open_clusters",
-    "materialise", "members_of", "merged_among", "merged_by_machine", "near_newer", "near_pairs", "nearest",
-    "new_pairs", "next_version", "numbered_model", "numbered_models", "put_clusters", "put_compared", "put_insight",
-    "put_merged", "put_new_vectors", "put_predictions", "put_proposal", "reembedding_progress", "refresh_clusters",
-    "replace_votes", "retire_clusters", "set_cluster_state", "settle_incoming", "stage_incoming", "staged_incoming",
-    "stored_clusters", "stored_pairs", "swap_vectors", "take_in", "told_clusters", "told_merges", "vectors",
-    "votes_about", "waiting_clusters", "waiting_merges", "waiting_statements", "without_new_vectors",
-    "write_conflicts", "write_labels", "write_merges",
+    "Known", "LabelCounts", "Labelled", "LabelledPair", "Merged", "Near", "NeighbourPair", "Neighbours",
+    "NumberedModel", "NumberedVector", "PairPrediction", "Scan", "StagedStatement", "StandingConflict", "Statement",
+    "StoredCluster", "StoredPair", "Swapped", "TakenIn", "Told", "VectorRow", "Vote", "Waiting", "answerer",
+    "applied_thresholds", "apply_thresholds", "asked_neighbours", "begin_scan", "changeable_clusters",
+    "cluster_scores", "conflicts", "count_conflicts", "count_vectors", "disagreements", "drop_incoming",
+    "embedding_models", "find_scan", "fine_tune_of", "fine_tune_of_flow", "forget_incoming", "forget_other_vectors",
+    "homes", "incoming_progress", "kept_apart", "label_counts", "label_groups", "labelled_around", "labelled_pairs",
+    "last_insight", "latest_evaluation", "link_sources", "lock_cluster", "lock_insights", "lock_labels",
+    "lock_merged", "lock_open_clusters", "materialise", "members_of", "merged_among", "merged_by_machine",
+    "near_newer", "near_pairs", "nearest", "new_pairs", "next_version", "numbered_model", "numbered_models",
+    "put_clusters", "put_compared", "put_insights", "put_merged", "put_new_vectors", "put_predictions",
+    "put_proposal", "reembedding_progress", "refresh_clusters", "replace_votes", "retire_clusters",
+    "set_cluster_state", "settle_incoming", "size_of_vectors", "stage_incoming", "staged_incoming", "statements_of",
+    "stored_clusters", "stored_pairs", "swap_vectors", "take_in", "told_clusters", "told_merges",
+    "unasked_neighbours", "unlikely_pairs", "vectors", "vectors_since", "votes_about", "waiting_clusters",
+    "waiting_merges", "waiting_statements", "without_new_vectors", "write_conflicts", "write_labels", "write_merges",
 ]  # fmt: skip

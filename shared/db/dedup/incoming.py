@@ -93,8 +93,10 @@ _SETTLED: Final = """
 UPDATE incoming_statements s SET outcome = t.outcome
 FROM unnest(%s::bigint[], %s::text[]) AS t (number, outcome) WHERE s.number = t.number AND s.outcome IS NULL
 """
-_INSIGHT: Final = """
-INSERT INTO insights (id, statement, embedding, embedding_model) VALUES (%s, %s, %s::vector, %s)
+_INSIGHTS: Final = """
+INSERT INTO insights (id, statement, embedding, embedding_model)
+SELECT t.id, t.statement, t.vector::vector, %s
+FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS t (id, statement, vector, place) ORDER BY t.place
 ON CONFLICT (id) DO NOTHING
 """
 _MERGED: Final = """
@@ -222,9 +224,11 @@ def near_newer(
     return {place - 1 for (place,) in conn.execute(_SINCE, asked)}
 
 
-def put_insight(conn: Connection, insight_id: str, statement: str, vector: "Vector", embedding_model: str) -> bool:
-    """Store an insight; returns whether it was not there."""
-    return conn.execute(_INSIGHT, [insight_id, statement, as_text(vector), embedding_model]).rowcount == 1
+def put_insights(
+    conn: Connection, ids: Sequence[str], statements: Sequence[str], vectors: "Sequence[Vector]", embedding_model: str
+) -> None:  # fmt: skip
+    """Store insights, in this order; those that are there already stay as they are."""
+    conn.execute(_INSIGHTS, [embedding_model, list(ids), list(statements), [as_text(vector) for vector in vectors]])
 
 
 def put_merged(
@@ -258,4 +262,4 @@ def put_proposal(
 
 def as_text(vector: "Vector") -> str:
     """Return a vector as pgvector reads it; no float32 loses anything."""
-    return "[" + ",".join(format(float(value), ".9g") for value in vector) + "]"
+    return "[" + ",".join(["%.9g" % value for value in vector.tolist()]) + "]"  # noqa: UP031  (twice as fast)

@@ -24,7 +24,9 @@ from shared.pipelines.dedup.contracts import CLUSTER
 from shared.pipelines.dedup.duplicates import DuplicateCheck, Incoming, check_many
 from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.policy import Mode, policy
+from shared.pipelines.dedup.predicting import answerer
 from shared.pipelines.dedup.predicting import record as record_predictions
+from shared.pipelines.dedup.searching import Search
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 KNOWN: Final = "known"
+
+Searches = dict[str, Search]
+"""By embedding model: what one attempt has read of the insights' vectors."""
 
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-f]{32}$")]
 
@@ -78,16 +83,16 @@ def check_incoming(run: Run, params: CheckIncomingParams) -> Done:
     if params.mode == "auto":
         with run.reading() as conn:
             require_auto(conn)
-    rules = policy().ingest
-    size = rules.store_batch if params.mode == "off" else rules.batch
+    searches: Searches = {}
     while True:
         with run.reading() as conn:
+            size = _batch_size(asks=params.mode != "off" and answerer(conn) is not None)
             waiting = dedup.waiting_statements(conn, params.run_id, size)
             through, of_all = dedup.incoming_progress(conn, params.run_id)
         run.report(through / max(of_all, 1), "checking statements", statements=of_all, checked=through)
         if not waiting:
             break
-        _take_through(run, waiting, params.mode)
+        _take_through(run, waiting, params.mode, searches)
     result = CheckIncomingResult(sentence="", statements=0, new=0, proposed=0, known=0, merged=0)
 
     def record(conn: Connection) -> CheckIncomingResult:
@@ -95,6 +100,15 @@ def check_incoming(run: Run, params: CheckIncomingParams) -> Done:
         return result.model_copy(update=_figures(found, params.mode))
 
     return Done(result=result, record=record)
+
+
+def _batch_size(*, asks: bool) -> int:
+    """Return how many statements are taken through at once: few where a model is asked about each's candidates.
+
+    A round of questions must end well before the queue's limit; without a model nothing is waited for.
+    """
+    rules = policy()
+    return max(1, rules.model.batch // rules.ingest.candidates) if asks else rules.ingest.store_batch
 
 
 def _figures(found: Counter[str], mode: Mode) -> dict[str, int | str]:
@@ -115,13 +129,13 @@ def _figures(found: Counter[str], mode: Mode) -> dict[str, int | str]:
     }
 
 
-def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode) -> None:
+def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode, searches: Searches) -> None:
     """Take a batch as far as can be: what is like another of the batch waits for the next."""
     with run.reading() as conn:
         known = dedup.homes(conn, {each.insight_id for each in waiting})
         since = dedup.last_insight(conn)
     unknown = list({each.insight_id: each for each in waiting if each.insight_id not in known}.values())
-    batch = _checked(run, unknown, since, mode)
+    batch = _checked(run, unknown, since, mode, searches)
     with run.fenced() as conn:
         outcomes = _recorded(conn, run.job_id, batch, mode) if batch else {}
         there = dedup.homes(conn, {each.insight_id for each in waiting})
@@ -137,7 +151,9 @@ def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode) -> None:
         )
 
 
-def _checked(run: Run, waiting: Sequence[Waiting], since: int, mode: Mode) -> _Batch | None:
+def _checked(
+    run: Run, waiting: Sequence[Waiting], since: int, mode: Mode, searches: Searches
+) -> _Batch | None:  # fmt: skip
     """Embed statements, and check those that are like none before them in the batch."""
     if not waiting:
         return None
@@ -150,7 +166,8 @@ def _checked(run: Run, waiting: Sequence[Waiting], since: int, mode: Mode) -> _B
     else:
         chosen = unlike(embedded.vectors, policy().ingest.min_similarity)
         asked = [Incoming(statement=waiting[place].statement, vector=embedded.vectors[place]) for place in chosen]
-        checks = list(check_many(run, asked, embedded.model))
+        search = searches.setdefault(embedded.model, Search(embedded.model, policy().ingest.search_bytes))
+        checks = list(check_many(run, asked, embedded.model, search))
     return _Batch(
         waiting=[waiting[place] for place in chosen], vectors=embedded.vectors[chosen], embedding_model=embedded.model,
         checks=checks, since=since,
@@ -184,39 +201,59 @@ def _recorded(conn: Connection, job_id: str, batch: _Batch, mode: Mode) -> dict[
 
     What is near to an insight that came in meanwhile is left alone: it is checked again.
     """
-    dedup.lock_insights(conn)
+    last = dedup.lock_insights(conn)
     _require_one_model(dedup.embedding_models(conn), batch.embedding_model)
     late: set[int] = set()
-    if mode != "off":
+    if mode != "off" and last > batch.since:
         late = dedup.near_newer(
             conn, list(batch.vectors), batch.embedding_model, since=batch.since,
             similarity=policy().ingest.min_similarity,
         )  # fmt: skip
     there = dedup.homes(conn, [each.insight_id for each in batch.waiting])
-    outcomes: dict[str, str] = {}
-    for place, (each, check) in enumerate(zip(batch.waiting, batch.checks, strict=True)):
-        if place in late or each.insight_id in there:
-            continue
-        if check:
-            record_predictions(conn, check.predictions)
-        outcomes[each.insight_id] = _one(conn, job_id, batch, place, mode)
-    return outcomes
+    places = [
+        place for place, each in enumerate(batch.waiting) if place not in late and each.insight_id not in there
+    ]  # fmt: skip
+    checks = [check for place in places if (check := batch.checks[place])]
+    record_predictions(conn, [found for check in checks for found in check.predictions])
+    kept = [place for place in places if not (mode == "auto" and _merges(batch.checks[place]))]
+    dedup.put_insights(
+        conn,
+        [batch.waiting[place].insight_id for place in kept],
+        [batch.waiting[place].statement for place in kept],
+        [batch.vectors[place] for place in kept],
+        batch.embedding_model,
+    )
+    asked = set(kept)
+    return {
+        batch.waiting[place].insight_id: (
+            _propose(conn, job_id, batch, place) if place in asked else _merge(conn, batch, place)
+        )
+        for place in places
+    }
 
 
-def _one(conn: Connection, job_id: str, batch: _Batch, place: int, mode: Mode) -> str:
-    """Store one statement as its check says; returns what became of it."""
-    each, check, vector = batch.waiting[place], batch.checks[place], batch.vectors[place]
-    existing = check.existing_insight_id if check else None
-    if check and existing and check.prediction and check.course == "merge" and mode == "auto":
-        dedup.put_merged(
-            conn, each, vector, batch.embedding_model, insight_id=existing, prediction_id=check.prediction.id,
-            confidence=check.confidence,
-        )  # fmt: skip
-        return "merged"
-    dedup.put_insight(conn, each.insight_id, each.statement, vector, batch.embedding_model)
-    if not (check and existing and check.prediction):
+def _merges(check: DuplicateCheck | None) -> bool:
+    return check is not None and check.course == "merge"
+
+
+def _merge(conn: Connection, batch: _Batch, place: int) -> str:
+    """Remember that a statement is the same as an insight, and why."""
+    check = batch.checks[place]
+    if check is None or check.existing_insight_id is None or check.prediction is None:
+        raise TypeError("nothing is merged without a prediction")
+    dedup.put_merged(
+        conn, batch.waiting[place], batch.vectors[place], batch.embedding_model,
+        insight_id=check.existing_insight_id, prediction_id=check.prediction.id, confidence=check.confidence,
+    )  # fmt: skip
+    return "merged"
+
+
+def _propose(conn: Connection, job_id: str, batch: _Batch, place: int) -> str:
+    """Ask people about a new insight, if its check says so; returns what became of it."""
+    check = batch.checks[place]
+    if check is None or check.existing_insight_id is None or check.prediction is None:
         return "new"
-    members = (each.insight_id, existing)
+    members = (batch.waiting[place].insight_id, check.existing_insight_id)
     asked = dedup.put_proposal(
         conn, content_id(CLUSTER, "ingest", *sorted(members)), members, batch.embedding_model,
         similarity=check.prediction.asked.pair.similarity or 0.0, probability=check.prediction.merge_probability,

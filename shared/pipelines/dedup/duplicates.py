@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shared.db import dedup
+from psycopg import Connection
+
+from shared.db.dedup import Near
 from shared.pipeline import Run
 from shared.pipelines.dedup.contracts import insight_id, read_statement
 from shared.pipelines.dedup.embedding import embed_statements
 from shared.pipelines.dedup.pair import pair_of
 from shared.pipelines.dedup.policy import policy
 from shared.pipelines.dedup.predicting import Asked, Prediction, answerer, predict_pairs, record
+from shared.pipelines.dedup.searching import Search
 from shared.pipelines.dedup.thresholds import Course, Thresholds, thresholds
 
 if TYPE_CHECKING:
@@ -64,19 +67,19 @@ def check_for_semantic_duplicate(statement: str, *, run: Run) -> DuplicateCheck:
     return found
 
 
-def check_many(run: Run, incoming: Sequence[Incoming], embedding_model: str) -> list[DuplicateCheck]:
+def check_many(
+    run: Run, incoming: Sequence[Incoming], embedding_model: str, search: Search | None = None
+) -> list[DuplicateCheck]:  # fmt: skip
     """Check statements against the insights that there are now, in order. Records nothing: the caller does.
 
+    Who checks many, batch by batch, passes a ``search`` that is kept between them.
     One transaction reads all neighbours, then all pairs are asked about at once with none open. A provider that is
     down raises nothing: similarities answer, which merge nothing by themselves.
     """
     rules = policy().ingest
     with run.reading() as conn:
         who, limits = answerer(conn), thresholds(conn)
-        near = [
-            dedup.nearest(conn, each.vector, embedding_model, rules.candidates, [insight_id(each.statement)])
-            for each in incoming
-        ]
+        near = _nearest(conn, incoming, search or Search(embedding_model, most_bytes=0))
     asked = [
         [
             Asked(
@@ -94,6 +97,15 @@ def check_many(run: Run, incoming: Sequence[Incoming], embedding_model: str) -> 
         _conclude(insight_id(each.statement), [next(predictions) for _ in pairs], limits)
         for each, pairs in zip(incoming, asked, strict=True)
     ]
+
+
+def _nearest(conn: Connection, incoming: Sequence[Incoming], search: Search) -> list[list[Near]]:
+    import numpy as np
+
+    if not incoming:
+        return []
+    vectors, own = np.stack([each.vector for each in incoming]), [insight_id(each.statement) for each in incoming]
+    return search.nearest(conn, vectors, policy().ingest.candidates, own)
 
 
 def _conclude(statement_id: str, predictions: Sequence[Prediction], limits: Thresholds) -> DuplicateCheck:

@@ -40,6 +40,7 @@ class IngestPolicy(Contract):
     max_source_chars: Some
     batch: int = Field(ge=1, le=1_000)
     store_batch: int = Field(ge=1, le=10_000)
+    search_bytes: int = Field(ge=0)
     candidates: int = Field(ge=1, le=50)
     min_similarity: Share
 
