@@ -15,6 +15,7 @@ from api.middleware import Endpoint, Gate
 from api.routes import (
     clustering,
     datasets,
+    images,
     insights,
     jobs,
     keys,
@@ -50,7 +51,7 @@ Turns what people decide into promoted models, again and again, unattended.
 # the busiest first
 _RESOURCES: Final = (
     router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, review, spending,
-    webhooks, operations, clustering, insights, training_data,
+    webhooks, operations, clustering, insights, training_data, images,
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
         max_body=chosen.max_body_bytes,
         max_upload=chosen.max_upload_bytes,
         max_depth=chosen.max_json_depth,
-        uploads=[*streamed, uploads.UPLOAD_PATH, openai_files.UPLOAD_PATH],
+        uploads=[*streamed, uploads.UPLOAD_PATH, openai_files.UPLOAD_PATH, images.PREDICT_PATH],
         direct=_direct([app.router, *(resource.router for resource in _RESOURCES)]),
     )
     return app

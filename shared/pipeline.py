@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from psycopg import Connection
 from pydantic import BaseModel
 
+from shared.answering import Answered, Standing
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject, Queue, Scope, Verdict
 from shared.infer import Infer
@@ -337,6 +338,9 @@ class Pipeline(Generic[I, O]):
     parse_labelled: Callable[[Mapping[str, Any]], Labelled] | None = None
     """From the named fields of one line of a file to a labelled example, for pipelines whose labels can be imported.
     Raises ``InvalidInputError`` with the reason, which must not quote the line."""
+    serve: Callable[[Standing, Sequence[I]], Sequence[Answered]] | None = None
+    """How a pipeline answers inputs by itself, one answer for each; it never raises. None: the active model answers,
+    and the fallback where there is none, or where it fails."""
     infer: Infer | None = None
     """How one input is answered at once; None: the pipeline has no such step."""
     extra_steps: tuple[Step[Any], ...] = ()

@@ -89,6 +89,18 @@ class Settings(BaseSettings):
         20, gt=0, le=24, description="The longest that one completion may take, with its waits and second tries."
     )
 
+    # how pictures are scored (seed 003)
+    ai_scoring_mode: Literal["", "baseline", "onnx"] = Field(
+        "", description="`baseline`: no model scores. `onnx`, or empty: a model does, else the baseline."
+    )
+    ai_model_version: str = Field(
+        "", description="Which model scores: a version of the registry, or what `AI_ONNX_MODEL_PATH` is called."
+    )
+    ai_onnx_model_path: str = Field(
+        "",
+        description="An ONNX file, `model.meta.json` beside it, that scores in place of the registry's active model.",
+    )
+
     # what users' own addresses may lead to
     fetch_private_addresses: bool = Field(
         default=False,

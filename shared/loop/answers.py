@@ -1,21 +1,12 @@
-"""One answer as it goes to the caller, whoever gave it."""
+"""An answer without a model."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from shared.contracts import JsonObject, Path
+from shared.answering import Answered
+from shared.contracts import Path
 from shared.pipeline import Pipeline
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
-    """One answer as it goes to the caller: the output's JSON, confidence 0 to 1, and the model that truly gave it."""
-
-    output: JsonObject
-    confidence: float
-    path: Path
-    model_id: str | None
-    model_version: str | None
+__all__ = ["Answered", "fallback_answer"]
 
 
 def fallback_answer(pipeline: Pipeline[Any, Any], value: Any) -> Answered:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import psycopg
 import structlog
 
+from shared.answering import Standing
 from shared.contracts import Path as AnswerPath
 from shared.db import canaries
 from shared.db.canaries import Pair
@@ -84,9 +85,22 @@ class Predictor:
         place = (pipeline_name, surface)
         if place in self._pinned:
             return [fallback_answer(pipeline, value) for value in inputs]
-        answers = _answers(pipeline, self._active.models.get(place), inputs)
+        answers = self._answers(pipeline, place, inputs)
         canary = self._canaries.get(place)
         return answers if canary is None else self._shared(pipeline, canary, raw_inputs, inputs, answers)
+
+    def _answers(self, pipeline: Pipeline[Any, Any], place: Place, inputs: Sequence[Any]) -> list[Answered]:
+        shelved = self._active.models.get(place)
+        if pipeline.serve is None:
+            return _answers(pipeline, shelved, inputs)
+        standing = Standing(
+            surface=place[1],
+            model=shelved.model if shelved else None,
+            model_id=shelved.entry.id if shelved else None,
+            version=shelved.entry.version if shelved else None,
+            expected=shelved is not None or place in self._active.setbacks,
+        )
+        return list(pipeline.serve(standing, inputs))
 
     def _shared(
         self,

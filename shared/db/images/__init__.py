@@ -39,11 +39,28 @@ from shared.db.images.reviewing import (
     shown_image,
     waiting_images,
 )
+from shared.db.images.scoring import (
+    Asked,
+    Disagreement,
+    NewScore,
+    RatingsSince,
+    StoredImage,
+    count_compared,
+    count_images,
+    disagreements,
+    find_image,
+    put_scores,
+    ratings_since,
+    scored_by_job,
+    unscored,
+)
 
 __all__ = [
-    "OTHER_WEBCAM", "ImportTally", "LabelRow", "Looked", "ModelScore", "NewImage", "NewRating", "Outcome", "People",
-    "RatingKind", "RatingsMerged", "ShownImage", "StagedRating", "count_rated", "count_reasons", "count_webcams",
-    "drop_ratings", "forget_import", "has_imported_rating", "import_tally", "labels", "lock_image", "merge_ratings",
-    "outcomes", "people_of", "put_looked", "put_rating", "refusals", "scores_of", "settle_ratings", "shown_image",
-    "stage_ratings", "staged_ratings", "unknown_images", "waiting_images",
+    "OTHER_WEBCAM", "Asked", "Disagreement", "ImportTally", "LabelRow", "Looked", "ModelScore", "NewImage", "NewRating",
+    "NewScore", "Outcome", "People", "RatingKind", "RatingsMerged", "RatingsSince", "ShownImage", "StagedRating",
+    "StoredImage", "count_compared", "count_images", "count_rated", "count_reasons", "count_webcams", "disagreements",
+    "drop_ratings", "find_image", "forget_import", "has_imported_rating", "import_tally", "labels", "lock_image",
+    "merge_ratings", "outcomes", "people_of", "put_looked", "put_rating", "put_scores", "ratings_since", "refusals",
+    "scored_by_job", "scores_of", "settle_ratings", "shown_image", "stage_ratings", "staged_ratings",
+    "unknown_images", "unscored", "waiting_images",
 ]  # fmt: skip

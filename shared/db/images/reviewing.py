@@ -43,17 +43,17 @@ class People:
     highest: int | None
 
 
-# How much a rating is worth, in stars: where people have rated, the gap between them and the latest model's score, or
-# among themselves, whatever is greater (disagreements of 2 stars come before anything else); where nobody has, how
-# unsure the model is (1 to 2), or 1.5 where there is no score either. Of equals the webcam with fewer ratings is first.
+# How much a rating is worth, in stars. Where known raters have rated: the gap between them and a model's latest score,
+# or half the range among themselves, as the report of disagreements ranks them; where none has, how unsure the model is
+# (1 to 2), or 1.5 where there is no score either. Of equals the webcam with fewer ratings is first.
 _WAITING: Final = """
 SELECT i.id, w.name AS webcam, i.captured_at, i.width, i.height
 FROM images i
 JOIN webcams w ON w.id = i.webcam_id
 LEFT JOIN (
-    SELECT image_id, avg(stars) AS mean, max(stars) - min(stars) AS spread,
-           bool_or(kind = 'manual' AND rater = %(reviewer)s) AS mine
-    FROM ratings GROUP BY image_id
+    SELECT image_id, avg(stars) AS mean, (max(stars) - min(stars)) * 0.5 AS spread,
+           bool_or(rater = %(reviewer)s) AS mine
+    FROM ratings WHERE kind = 'manual' GROUP BY image_id
 ) r ON r.image_id = i.id
 LEFT JOIN (
     SELECT DISTINCT ON (image_id) image_id, raw_score, ai_rating

@@ -3,10 +3,11 @@
 Declaring the pipeline loads no heavy library: what computes is imported when it is called.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from shared.answering import Answered, Standing
 from shared.contracts import JsonObject, Queue
 from shared.pipeline import Done, Loaded, Next, Pipeline, Row, Run, Scores, TrainingSummary, Wait
 from shared.pipelines.images.contracts import NAME, TARGET_TYPES, ImageInput, Judged, parse_input
@@ -17,6 +18,7 @@ from shared.pipelines.images.gates import gates
 from shared.pipelines.images.model_steps import MODEL_STEPS
 from shared.pipelines.images.policy import policy
 from shared.pipelines.images.review import REVIEWS
+from shared.pipelines.images.scoring_steps import SCORING_STEPS
 from shared.pipelines.images.splits import split_policy
 from shared.pipelines.images.train_params import TrainParams
 from shared.training import Core, LongTraining, Training, Wider
@@ -50,13 +52,19 @@ def _load(folder: Path) -> Loaded[ImageInput, Judged]:
 
 
 def _prepare_serving() -> None:
-    from shared.pipelines.images import model  # noqa: F401  (onnxruntime, NumPy and Pillow come with it)
+    from shared.pipelines.images import scorer  # noqa: F401  (onnxruntime, NumPy and Pillow come with it)
 
 
 def _score(model: Loaded[ImageInput, Judged], rows: Iterator[Row]) -> Scores:
     from shared.pipelines.images.score import score
 
     return score(cast("ImageModel", model), rows)
+
+
+def _serve(standing: Standing, given: Sequence[ImageInput]) -> Sequence[Answered]:
+    from shared.pipelines.images.serving import serve
+
+    return serve(standing, given)
 
 
 def _dump(output: Judged) -> JsonObject:
@@ -80,12 +88,13 @@ PIPELINE: Final = Pipeline[ImageInput, Judged](
     score=_score,
     gates=gates,
     fallback=fallback,
+    serve=_serve,
     dump_output=_dump,
     wider={
         "train": Wider(params=TrainParams, run=_train_step),
         "evaluate": Wider(params=EvaluateParams, run=_evaluate_step),
     },
-    extra_steps=(*DATA_STEPS, *MODEL_STEPS),
+    extra_steps=(*DATA_STEPS, *MODEL_STEPS, *SCORING_STEPS),
     reviews=REVIEWS,
     library_versions=("numpy", "pillow", "simplejpeg", "torch", "torchvision", "onnx", "onnxruntime"),
 )

@@ -26,17 +26,21 @@ Stars = Annotated[int, Field(ge=1, le=5)]
 
 
 class ImageInput(Contract):
-    """An image that was imported: its id, and where its cleaned bytes are."""
+    """A picture: an image that was imported and where its cleaned bytes are, or a file that was just uploaded.
 
-    image: ImageId
+    An ``uploaded`` file has no id, and its bytes are as they came.
+    """
+
+    image: ImageId | None = None
     artifact: Sha256
     bytes: int = Field(ge=1)
+    uploaded: bool = False
     hour: int | None = Field(default=None, ge=0, le=23)
     """Of the day when it was taken, on the camera's own clock as far as its source says so."""
 
     @property
     def file(self) -> FileRef:
-        """The artifact with the cleaned bytes."""
+        """The artifact with the bytes."""
         return FileRef(sha256=self.artifact, size=self.bytes)
 
 

@@ -40,7 +40,8 @@ class ManifestRow(Contract):
         """Return the row as a frozen dataset has it: the same input and label; the group is the webcam."""
         given = ImageInput(image=self.image, artifact=self.artifact, bytes=self.bytes, hour=self.hour)
         return Row(
-            id=self.image, group=self.webcam, split=self.split, input=given.model_dump(mode="json"),
+            id=self.image, group=self.webcam, split=self.split,
+            input=given.model_dump(mode="json", exclude={"uploaded"}),
             label=Rated(stars=self.stars, ratings=self.ratings).model_dump(mode="json"), at=self.rated_at,
         )  # fmt: skip
 

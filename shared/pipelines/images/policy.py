@@ -3,7 +3,7 @@
 import tomllib
 from functools import lru_cache
 from importlib.resources import files
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,6 +62,21 @@ class BaselinePolicy(Contract):
         return self
 
 
+class ServingPolicy(Contract):
+    """How pictures are scored."""
+
+    target_type: Literal["binary", "regression"]
+    batch: Some
+    remembered: Some
+    read_again_seconds: float = Field(gt=0)
+
+
+class RetrainPolicy(Contract):
+    """What the monthly retraining does by itself."""
+
+    new_images: Some
+
+
 class Policy(Contract):
     """Every threshold of the data of images."""
 
@@ -74,6 +89,8 @@ class Policy(Contract):
     stored: StoredPolicy
     fetch: FetchPolicy
     baseline: BaselinePolicy
+    serving: ServingPolicy
+    retrain: RetrainPolicy
 
 
 @lru_cache(maxsize=1)
