@@ -76,6 +76,10 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
         kind = Path if kind is str else list[Path]
         # whether it is there is looked at where it is sent (``files.py``), which can say what the step wants
         info = typer.Option(*flags, help=escape(file_help(field)))
+    elif get_origin(kind) is Literal and any("_" in str(choice) for choice in get_args(kind)):
+        # typer would show them with hyphens, as our options are; the model checks what is given
+        info = typer.Option(*flags, help=escape(field.description or ""), metavar="|".join(get_args(kind)))
+        kind = str
     else:
         info = typer.Option(*flags, help=escape(field.description or ""))
     default: Any = inspect.Parameter.empty
