@@ -1,7 +1,7 @@
 """A trained ``local-nearest`` that compares texts (``pairs.py``), in memory: served with NumPy and the encoder.
 
-``weights.safetensors`` has the classifier (``weights``: figures x answers; ``bias``) and the ``mean`` of the figures
-that were seen, which stand for a question that compares nothing: the answer is then the usual one.
+``weights.safetensors`` has the classifier (``weights``: figures x answers; ``bias``) and how often each answer was seen
+(``usual``, as logarithms): a question that compares nothing gets the usual one.
 """
 
 import threading
@@ -56,11 +56,11 @@ class ComparingModel:
         return texts if texts and tuple(name for name, _ in texts) == self._facts.fields else None
 
     def _guess(self, question: Texts | None, encoded: dict[str, Encoded]) -> Guess:
-        seen: NDArray[Any] = self._tensors["mean"]
+        scores: NDArray[Any] = self._tensors["usual"].astype(np.float64)
         if question is not None:
             parts = [encoded[text] for _, text in question]
             seen = figures(question, parts, symmetric=self._facts.symmetric)
-        scores = seen.astype(np.float64) @ self._tensors["weights"] + self._tensors["bias"]
+            scores = seen.astype(np.float64) @ self._tensors["weights"] + self._tensors["bias"]
         shares = np.exp(scores - scores.max())
         shares /= shares.sum()
         best = int(shares.argmax())
@@ -94,5 +94,5 @@ def is_whole(facts: Facts, tensors: Tensors) -> bool:
     if facts.encoder != minilm.ENCODER:
         raise CorruptError("this model was trained with another encoder", advice="train it again")
     rows = width(len(facts.fields))
-    shapes = {"weights": (rows, facts.answers), "bias": (facts.answers,), "mean": (rows,)}
+    shapes = {"weights": (rows, facts.answers), "bias": (facts.answers,), "usual": (facts.answers,)}
     return all(tensors[name].shape == shape for name, shape in shapes.items())

@@ -74,7 +74,7 @@ class Comparing:
             symmetric=self._symmetric, encoder=minilm.ENCODER,
         )  # fmt: skip
         tensors: Tensors = {
-            name: getattr(learned.comparer, name).astype(np.float32) for name in ("weights", "bias", "mean")
+            name: getattr(learned.comparer, name).astype(np.float32) for name in ("weights", "bias", "usual")
         }
         return facts, [templates[number] for number in learned.answers.tolist()], tensors
 

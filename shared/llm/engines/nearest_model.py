@@ -37,13 +37,13 @@ _MAX_BYTES: Final = 2 << 30
 
 _TYPES: Final = {
     "places": "int32", "idf": "float32", "starts": "int64", "lessons": "int32", "values": "float32", "answers": "int32",
-    "weights": "float32", "bias": "float32", "mean": "float32",
+    "weights": "float32", "bias": "float32", "usual": "float32",
 }  # fmt: skip
 _SHARED: Final = {"places", "idf"}
 _NAMES: Final = {
     "retrieve": _SHARED | {"starts", "lessons", "values", "answers"},
     "classify": _SHARED | {"weights", "bias"},
-    "compare": {"weights", "bias", "mean"},
+    "compare": {"weights", "bias", "usual"},
 }
 _TEMPLATES: Final = TypeAdapter(tuple[Template, ...])
 

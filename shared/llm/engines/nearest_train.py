@@ -46,7 +46,7 @@ def train(
         "lessons": facts.lessons,
         "answers": facts.answers,
         "slots": slots_of(templates),
-        "features": len(tensors["mean" if facts.mode == "compare" else "places"]),
+        "features": len(tensors["weights" if facts.mode == "compare" else "places"]),
         "seed": seed,
         "n_epochs": 1,
     }

@@ -30,17 +30,18 @@ _FOLDS: Final = 5
 _FEWEST_OF_A_KIND: Final = 10
 _LARGEST_SHARE: Final = 0.6  # of all lessons that hang together: above, lessons are parted by their first text
 _ITERATIONS: Final = 500
-_SLOPES: Final = (0.05, 3.0)
+_SLOPES: Final = (0.05, 20.0)
+_FREE: Final = 1e4  # as good as no penalty
 _TWO: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparer:
-    """A classifier of figures: ``weights`` (figures x answers), ``bias``, and the ``mean`` of what it has seen."""
+    """A classifier of figures: ``weights`` (figures x answers), ``bias``, and how ``usual`` each answer is (log)."""
 
     weights: Matrix
     bias: Matrix
-    mean: Matrix
+    usual: Matrix
 
 
 def figures_of(
@@ -90,7 +91,7 @@ def learn(matrix: NDArray[np.float32], answers: Ints, questions: Sequence[Texts]
     bias = plain.bias * slope
     if len(bias) == _TWO:
         bias[1] += offset
-    return Comparer(weights=plain.weights * slope, bias=bias, mean=plain.mean)
+    return Comparer(weights=plain.weights * slope, bias=bias, usual=plain.usual)
 
 
 def learn_plainly(matrix: NDArray[np.float32], answers: Ints) -> Comparer:
@@ -108,7 +109,7 @@ def _fit(matrix: NDArray[np.float32], answers: Ints, strength: float) -> Compare
     if weights.shape[1] == 1:  # two answers have one column: the second one against the first
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, bias[0]])
     weights = weights / spread[:, None]
-    return Comparer(weights=weights, bias=bias - mean @ weights, mean=mean)
+    return Comparer(weights=weights, bias=bias - mean @ weights, usual=np.log(np.bincount(answers) / len(answers)))
 
 
 def _told(
@@ -123,12 +124,23 @@ def _told(
 
 
 def _calibration(scores: Matrix, answers: Ints) -> tuple[float, float]:
-    """Return slope and offset that make scores honest: Platt's for two answers, a temperature for more."""
+    """Return slope and offset that make scores honest: Platt's for two answers, a temperature for more.
+
+    Platt (1999) takes no lesson for quite certain, or scores that part the lessons would make everything certain.
+    """
     if scores.shape[1] == _TWO:
-        margin = (scores[:, 1] - scores[:, 0])[:, None]
-        platt = LogisticRegression(C=1e6).fit(margin, answers)
-        slope = float(np.clip(platt.coef_[0, 0], *_SLOPES))
-        return slope, float(platt.intercept_[0])
+        margin = scores[:, 1] - scores[:, 0]
+        scale = float(margin.std()) or 1.0
+        doubt = 1 / (np.bincount(answers)[answers] + 2)
+        platt = LogisticRegression(C=_FREE).fit(
+            np.concatenate([margin, margin])[:, None] / scale,
+            np.concatenate([answers, 1 - answers]),
+            sample_weight=np.concatenate([1 - doubt, doubt]),
+        )
+        if platt.coef_[0, 0] > 0:
+            return float(platt.coef_[0, 0]) / scale, float(platt.intercept_[0])
+        seen = np.bincount(answers)
+        return _SLOPES[0], float(np.log(seen[1] / seen[0]))  # nothing of use was learned: the usual answer
     found = minimize_scalar(lambda slope: _loss(scores, answers, slope), bounds=_SLOPES, method="bounded")
     return float(found.x), 0.0
 

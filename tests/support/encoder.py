@@ -1,5 +1,7 @@
-"""The encoder for tests: exported once for each test process, and kept where all of a checkout's tests find it."""
+"""The sentence encoder for tests: loaded once for each test process, from files that lie in a folder of its own."""
 
+import atexit
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,4 +14,5 @@ from shared.llm.engines import minilm
 def encoder() -> minilm.Encoder:
     """Return the encoder."""
     folder = Path(mkdtemp(prefix="tuneyard-encoder-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return minilm.load(minilm.artifact(LocalStore(folder / "store"), folder / "home"))
