@@ -5,6 +5,7 @@ socket) that goes away with the process, whatever becomes of it. Everybody who c
 that another process has reserved, and over those that are in use.
 """
 
+import atexit
 import random
 import socket
 from collections import OrderedDict
@@ -50,6 +51,12 @@ def first_free(wanted: int, host: str = LOOPBACK, *, besides: int | None = None)
         if port != besides and _take(port, host):
             return port
     raise OSError(f"no free port from {wanted} to {wanted + _NEXT - 1}")
+
+
+@atexit.register
+def _release() -> None:
+    while _reserved:
+        _reserved.popitem()[1].close()
 
 
 def _take(port: int, host: str = LOOPBACK) -> bool:

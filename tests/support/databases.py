@@ -1,5 +1,6 @@
 """Databases for tests: one server for the session, one template migrated once, one clone for each test."""
 
+import atexit
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,9 @@ def fresh_database(admin_dsn: str, *, migrated: bool = True) -> Iterator[str]:
 @cache
 def _admin(dsn: str) -> psycopg.Connection:
     """Return a connection that lasts as long as this process."""
-    return psycopg.connect(dsn, autocommit=True)
+    conn = psycopg.connect(dsn, autocommit=True)
+    atexit.register(conn.close)
+    return conn
 
 
 def _as_url(admin_dsn: str, name: str) -> str:
