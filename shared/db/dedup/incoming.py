@@ -70,7 +70,8 @@ ON CONFLICT (run_id, insight_id, source_id, locator) DO NOTHING
 """)
 _WAITING: Final = """
 SELECT number, run_id, insight_id, statement, source_id, locator FROM incoming_statements
-WHERE outcome IS NULL AND (%(run)s::text IS NULL OR run_id = %(run)s) ORDER BY run_id, number LIMIT %(limit)s
+WHERE outcome IS NULL AND (%(run)s::text IS NULL OR run_id = %(run)s) AND (run_id, number) > (%(after_run)s, %(after)s)
+ORDER BY run_id, number LIMIT %(limit)s
 """
 _PROGRESS: Final = """
 SELECT count(*) FILTER (WHERE outcome IS NOT NULL), count(*) FROM incoming_statements
@@ -159,10 +160,16 @@ def take_in(conn: Connection, job_id: str, attempt: int) -> TakenIn:
     return TakenIn(run_id=run_id, waiting=waiting, new_sources=sources)
 
 
-def waiting_statements(conn: Connection, run_id: str | None, limit: int) -> list[Waiting]:
-    """Return statements that wait, in the order in which they came; of one run unless None."""
+def waiting_statements(
+    conn: Connection, run_id: str | None, limit: int, *, after: tuple[str, int] = ("", 0)
+) -> list[Waiting]:  # fmt: skip
+    """Return statements that wait, in the order in which they came; of one run unless None.
+
+    ``after``: the run and number of the last one that was returned before.
+    """
+    asked: dict[str, Any] = {"run": run_id, "limit": limit, "after_run": after[0], "after": after[1]}
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        return cursor.execute(_WAITING, {"run": run_id, "limit": limit}).fetchall()
+        return cursor.execute(_WAITING, asked).fetchall()
 
 
 def incoming_progress(conn: Connection, run_id: str | None) -> tuple[int, int]:

@@ -36,8 +36,36 @@ if TYPE_CHECKING:
 
 KNOWN: Final = "known"
 
-Searches = dict[str, Search]
-"""By embedding model: what one attempt has read of the insights' vectors."""
+_START: Final = ("", 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Manner:
+    """How statements are checked: ``asks`` says that a model is asked. ``searches`` are kept for a whole attempt."""
+
+    mode: Mode
+    asks: bool
+    searches: dict[str, Search]
+
+    @property
+    def size(self) -> int:
+        """How many statements are taken through at once: few where a model is asked about each's candidates.
+
+        A round of questions must end well before the queue's limit; without a model nothing is waited for.
+        """
+        rules = policy()
+        return max(1, rules.model.batch // rules.ingest.candidates) if self.asks else rules.ingest.store_batch
+
+    @property
+    def alike(self) -> float:
+        """From which similarity on two statements may turn out to be the same."""
+        rules = policy()
+        return rules.ingest.min_similarity if self.asks else max(rules.ingest.min_similarity, rules.similarity.midpoint)
+
+    def search(self, embedding_model: str) -> Search:
+        """Return the search among the vectors of a model."""
+        return self.searches.setdefault(embedding_model, Search(embedding_model, policy().ingest.search_bytes))
+
 
 JobId = Annotated[str, Field(pattern=r"^job_[0-9a-f]{32}$")]
 
@@ -83,16 +111,21 @@ def check_incoming(run: Run, params: CheckIncomingParams) -> Done:
     if params.mode == "auto":
         with run.reading() as conn:
             require_auto(conn)
-    searches: Searches = {}
+    searches: dict[str, Search] = {}
+    with run.reading() as conn:
+        through, of_all = dedup.incoming_progress(conn, params.run_id)
+    after, left = _START, False  # what is left of a pass is looked at in the next
     while True:
-        with run.reading() as conn:
-            size = _batch_size(asks=params.mode != "off" and answerer(conn) is not None)
-            waiting = dedup.waiting_statements(conn, params.run_id, size)
-            through, of_all = dedup.incoming_progress(conn, params.run_id)
         run.report(through / max(of_all, 1), "checking statements", statements=of_all, checked=through)
-        if not waiting:
+        with run.reading() as conn:
+            asks = params.mode != "off" and answerer(conn) is not None
+            manner = _Manner(mode=params.mode, asks=asks, searches=searches)
+            waiting = dedup.waiting_statements(conn, params.run_id, manner.size, after=after)
+        if not waiting and not left:
             break
-        _take_through(run, waiting, params.mode, searches)
+        after, left = ((waiting[-1].run_id, waiting[-1].number), left) if waiting else (_START, False)
+        done = _take_through(run, waiting, manner) if waiting else 0
+        through, left = through + done, left or done < len(waiting)
     result = CheckIncomingResult(sentence="", statements=0, new=0, proposed=0, known=0, merged=0)
 
     def record(conn: Connection) -> CheckIncomingResult:
@@ -100,15 +133,6 @@ def check_incoming(run: Run, params: CheckIncomingParams) -> Done:
         return result.model_copy(update=_figures(found, params.mode))
 
     return Done(result=result, record=record)
-
-
-def _batch_size(*, asks: bool) -> int:
-    """Return how many statements are taken through at once: few where a model is asked about each's candidates.
-
-    A round of questions must end well before the queue's limit; without a model nothing is waited for.
-    """
-    rules = policy()
-    return max(1, rules.model.batch // rules.ingest.candidates) if asks else rules.ingest.store_batch
 
 
 def _figures(found: Counter[str], mode: Mode) -> dict[str, int | str]:
@@ -129,15 +153,15 @@ def _figures(found: Counter[str], mode: Mode) -> dict[str, int | str]:
     }
 
 
-def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode, searches: Searches) -> None:
-    """Take a batch as far as can be: what is like another of the batch waits for the next."""
+def _take_through(run: Run, waiting: Sequence[Waiting], manner: _Manner) -> int:
+    """Take a batch as far as can be: what is like another of the batch waits. Returns how many are through."""
     with run.reading() as conn:
         known = dedup.homes(conn, {each.insight_id for each in waiting})
         since = dedup.last_insight(conn)
     unknown = list({each.insight_id: each for each in waiting if each.insight_id not in known}.values())
-    batch = _checked(run, unknown, since, mode, searches)
+    batch = _checked(run, unknown, since, manner)
     with run.fenced() as conn:
-        outcomes = _recorded(conn, run.job_id, batch, mode) if batch else {}
+        outcomes = _recorded(conn, run.job_id, batch, manner) if batch else {}
         there = dedup.homes(conn, {each.insight_id for each in waiting})
         done = [each for each in waiting if each.insight_id in there]
         dedup.link_sources(conn, done)
@@ -149,25 +173,23 @@ def _take_through(run: Run, waiting: Sequence[Waiting], mode: Mode, searches: Se
                 for each in done
             ],
         )
+    return len(done)
 
 
-def _checked(
-    run: Run, waiting: Sequence[Waiting], since: int, mode: Mode, searches: Searches
-) -> _Batch | None:  # fmt: skip
+def _checked(run: Run, waiting: Sequence[Waiting], since: int, manner: _Manner) -> _Batch | None:
     """Embed statements, and check those that are like none before them in the batch."""
     if not waiting:
         return None
     embedded = embed_statements([each.statement for each in waiting], job_id=run.job_id)
     with run.reading() as conn:
         _require_one_model(dedup.embedding_models(conn), embedded.model)
-    if mode == "off":
+    if manner.mode == "off":
         chosen = list(range(len(waiting)))
         checks: list[DuplicateCheck | None] = [None] * len(chosen)
     else:
-        chosen = unlike(embedded.vectors, policy().ingest.min_similarity)
+        chosen = unlike(embedded.vectors, manner.alike)
         asked = [Incoming(statement=waiting[place].statement, vector=embedded.vectors[place]) for place in chosen]
-        search = searches.setdefault(embedded.model, Search(embedded.model, policy().ingest.search_bytes))
-        checks = list(check_many(run, asked, embedded.model, search))
+        checks = list(check_many(run, asked, embedded.model, manner.search(embedded.model)))
     return _Batch(
         waiting=[waiting[place] for place in chosen], vectors=embedded.vectors[chosen], embedding_model=embedded.model,
         checks=checks, since=since,
@@ -196,7 +218,7 @@ def _require_one_model(stored: Sequence[str], model: str) -> None:
         )
 
 
-def _recorded(conn: Connection, job_id: str, batch: _Batch, mode: Mode) -> dict[str, str]:
+def _recorded(conn: Connection, job_id: str, batch: _Batch, manner: _Manner) -> dict[str, str]:
     """Write what a batch came to; returns the outcome by statement.
 
     What is near to an insight that came in meanwhile is left alone: it is checked again.
@@ -204,10 +226,9 @@ def _recorded(conn: Connection, job_id: str, batch: _Batch, mode: Mode) -> dict[
     last = dedup.lock_insights(conn)
     _require_one_model(dedup.embedding_models(conn), batch.embedding_model)
     late: set[int] = set()
-    if mode != "off" and last > batch.since:
+    if manner.mode != "off" and last > batch.since:
         late = dedup.near_newer(
-            conn, list(batch.vectors), batch.embedding_model, since=batch.since,
-            similarity=policy().ingest.min_similarity,
+            conn, list(batch.vectors), batch.embedding_model, since=batch.since, similarity=manner.alike
         )  # fmt: skip
     there = dedup.homes(conn, [each.insight_id for each in batch.waiting])
     places = [
@@ -215,7 +236,7 @@ def _recorded(conn: Connection, job_id: str, batch: _Batch, mode: Mode) -> dict[
     ]  # fmt: skip
     checks = [check for place in places if (check := batch.checks[place])]
     record_predictions(conn, [found for check in checks for found in check.predictions])
-    kept = [place for place in places if not (mode == "auto" and _merges(batch.checks[place]))]
+    kept = [place for place in places if not (manner.mode == "auto" and _merges(batch.checks[place]))]
     dedup.put_insights(
         conn,
         [batch.waiting[place].insight_id for place in kept],
