@@ -6,10 +6,9 @@ behind is kept whole. So an attempt that goes on from any epoch ends with the sa
 """
 
 import copy
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from shared.contracts import JsonObject
 from shared.errors import RefusedError
 from shared.pipelines.images.architectures import Scorer
 from shared.pipelines.images.augment import augmented, plain
@@ -26,28 +24,15 @@ from shared.pipelines.images.heads import train_head
 from shared.pipelines.images.measures import quick_figures
 from shared.pipelines.images.model_policy import model_policy
 from shared.pipelines.images.plan import Plan
-from shared.pipelines.images.safe_load import load_tensors, save_tensors
+from shared.pipelines.images.ranks import ALONE, Ranks
+from shared.pipelines.images.reached import STATE_FILE, Reached, read_state, write_state
 from shared.pipelines.images.samples import Batch, Samples, batches, epoch_order, in_order
 
 Told = Callable[[float, str, dict[str, float]], None]
 """Is told the share of the work that is done, a message, and figures; may raise to stop."""
 
-_STATE_FILE: Final = "state.pt"
 _FIRST_RATE: Final = 0.04  # of the full learning rate, in the first step
 _CLIP: Final = 5.0  # norm of the gradient: one odd batch must not undo an epoch
-
-
-@dataclass(kw_only=True)
-class Reached:
-    """How far a training has come: all that its next epoch depends on."""
-
-    epoch: int = 0
-    batch_size: int
-    halved: bool = False
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    best: dict[str, Tensor] = field(default_factory=dict)
-    history: list[JsonObject] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +44,21 @@ class Places:
     last: Path | None
 
 
-def fit(plan: Plan, scorer: Scorer, train: Samples, val: Samples, *, key: str, places: Places, told: Told) -> Reached:
+def fit(
+    plan: Plan, scorer: Scorer, train: Samples, val: Samples, *, key: str, places: Places, told: Told,
+    ranks: Ranks = ALONE,
+) -> Reached:  # fmt: skip
     """Train the network in place; it ends with its best weights. ``key`` says which training a checkpoint is of.
 
     When memory runs out the batch is halved, once. Raises RefusedError when it runs out again, and what ``told`` and
     ``places.keep`` raise.
     """
-    fitting = _Fitting(plan, scorer, train, val, key=key, places=places, told=told)
+    fitting = _Fitting(plan, scorer, train, val, key=key, places=places, told=told, ranks=ranks)
     while True:
         try:
             return fitting.run()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if ranks.several or not is_out_of_memory(error):  # one of several cannot halve by itself
                 raise
             fitting.halve()
 
@@ -84,16 +72,18 @@ class _Fitting:
     """One training of one network."""
 
     def __init__(
-        self, plan: Plan, scorer: Scorer, train: Samples, val: Samples, *, key: str, places: Places, told: Told
-    ) -> None:
+        self, plan: Plan, scorer: Scorer, train: Samples, val: Samples, *, key: str, places: Places, told: Told,
+        ranks: Ranks,
+    ) -> None:  # fmt: skip
         self._plan, self._train, self._val = plan, train, val
-        self._key, self._places, self._told = key, places, told
+        self._key, self._places, self._told, self._ranks = key, places, told, ranks
         # torch's types do not know that a module takes a memory format
         self._scorer: Scorer = scorer.to(plan.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._start = copy.deepcopy(scorer.state_dict())
         self._reached = Reached(batch_size=plan.schedule.batch_size)
         self._last = places.last
         self._optimizer = self._fresh_optimizer()
+        self._network = ranks.joined(self._scorer, plan.device)
 
     def run(self) -> Reached:
         """Go on from the last checkpoint, or begin; return what was reached in the end."""
@@ -153,9 +143,9 @@ class _Fitting:
         order = epoch_order(len(self._train), self._reached.batch_size, seed)
         self._scorer.train()
         losses = []
-        for batch in self._batches(self._train, order):
+        for batch in self._batches(self._train, self._ranks.share(order)):
             step = (number - 1) * len(order) + batch.number
-            losses.append(self._step(batch, step, len(order), seed * 1_009 + batch.number))
+            losses.append(self._step(batch, step, len(order), self._ranks.seed(seed * 1_009 + batch.number)))
             self._tell(number - 1 + batch.number / len(order))
         self._reached.epoch = number
         self._note(number, train_loss=float(torch.stack(losses).mean()))
@@ -168,7 +158,7 @@ class _Fitting:
         pictures = augmented(self._moved(batch.squares), plan.preprocessing, plan.preset.train, seed)
         targets, weights = self._moved(batch.targets), self._moved(batch.weights)
         with self._precision():
-            logits = self._scorer(pictures)
+            logits = self._network(pictures)
         smooth = targets * (1 - plan.label_smoothing) + plan.label_smoothing / 2
         loss = binary_cross_entropy_with_logits(logits.float(), smooth, weights)
         self._optimizer.zero_grad(set_to_none=True)
@@ -186,7 +176,7 @@ class _Fitting:
 
     def _note(self, number: int, *, train_loss: float | None) -> None:
         """Validate, and remember the weights if they are the best so far (without validation: the last)."""
-        figures = self._validate()
+        figures = self._ranks.agreed(self._validate() if self._ranks.leads else {})
         loss = figures.pop("loss", None)
         self._reached.history.append({"epoch": number, "train_loss": train_loss, "val_loss": loss, **figures})
         if loss is None or loss < self._reached.best_loss:
@@ -237,32 +227,19 @@ class _Fitting:
     # --- what is kept -----------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        reached = self._reached
-        file = self._places.folder / _STATE_FILE
-        plain_part = {name: getattr(reached, name) for name in _PLAIN}
-        save_tensors(
-            {
-                "key": self._key, "plain": json.dumps(plain_part), "best": reached.best,
-                "scorer": self._scorer.state_dict(), "optimizer": self._optimizer.state_dict(),
-            },
-            file,
-        )  # fmt: skip
+        if not self._ranks.leads:
+            return
+        file = self._places.folder / STATE_FILE
+        write_state(file, self._key, self._reached, self._scorer, self._optimizer)
         self._places.keep(file)
         self._last = file
 
     def _go_on(self) -> bool:
         """Take up what an earlier attempt, or this one before memory ran out, has kept; whether there is such."""
-        if self._last is None:
+        found = read_state(self._last, self._key, self._scorer, self._optimizer) if self._last else None
+        if found is None:
             return False
-        state = load_tensors(self._last)
-        if state.get("key") != self._key:
-            return False
-        known = json.loads(state["plain"])
-        smaller = {"batch_size": self._reached.batch_size, "halved": True} if self._reached.halved else {}
-        self._reached = Reached(best=state["best"], **{**known, **smaller})
-        self._scorer.load_state_dict(state["scorer"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        if self._reached.halved:
+            found.batch_size, found.halved = self._reached.batch_size, True
+        self._reached = found
         return True
-
-
-_PLAIN: Final = ("epoch", "batch_size", "halved", "best_epoch", "best_loss", "history")

@@ -18,11 +18,13 @@ from shared.pipelines.images.cache import squares
 from shared.pipelines.images.charts import Line, lines
 from shared.pipelines.images.checkpoint import BEST_FILE, BestFacts, Mirrored, save_best
 from shared.pipelines.images.contracts import NAME, ImageInput, TargetType, parse_input, parse_label
-from shared.pipelines.images.fitting import Places, Reached, fit
+from shared.pipelines.images.distributed import fit_together, gpus
+from shared.pipelines.images.fitting import Places, Told, fit
 from shared.pipelines.images.model_policy import model_policy
 from shared.pipelines.images.onnx_export import export_onnx
 from shared.pipelines.images.plan import Plan, make_plan
 from shared.pipelines.images.preprocess import fingerprint
+from shared.pipelines.images.reached import Reached
 from shared.pipelines.images.samples import Samples, digest, weights_of
 from shared.pipelines.images.train_params import TrainOptions, weights_file
 from shared.stores import cache_folder
@@ -76,7 +78,7 @@ def train_pictures(train: Pictures, val: Pictures, folder: Path, training: Train
     def told(share: float, message: str, figures: dict[str, float]) -> None:
         training.report(_DECODED + (_FITTED - _DECODED) * share, message, **figures)
 
-    reached = fit(plan, scorer, learnt, held, key=plan.key(data), places=places, told=told)
+    reached = _fitted(plan, scorer, learnt, held, key=plan.key(data), places=places, told=told)
     seconds = time.monotonic() - began
     _write(folder, plan, scorer.cpu(), reached, data=data, rows=(len(learnt), len(held)))
     training.report(1.0, "model exported")
@@ -85,6 +87,15 @@ def train_pictures(train: Pictures, val: Pictures, folder: Path, training: Train
         metrics={**_best(reached), "rows": len(learnt), "validation_rows": len(held), "epochs": reached.epoch,
                  "seconds": round(seconds, 1), "batch_halved": reached.halved},
     )  # fmt: skip
+
+
+def _fitted(
+    plan: Plan, scorer: Scorer, train: Samples, val: Samples, *, key: str, places: Places, told: Told
+) -> Reached:
+    """Fit the network here, or by one process for each GPU where there are several."""
+    if plan.device == "cuda" and gpus() > 1:
+        return fit_together(plan, scorer, train, val, key=key, places=places, told=told, processes=gpus())
+    return fit(plan, scorer, train, val, key=key, places=places, told=told)
 
 
 # --- before -----------------------------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from shared.errors import RefusedError
 from shared.pipelines.images.architectures import Scorer, build
 from shared.pipelines.images.augment import augmented, plain
-from shared.pipelines.images.fitting import Places, Reached, fit
+from shared.pipelines.images.fitting import Places, fit
 from shared.pipelines.images.heads import train_head
 from shared.pipelines.images.model_policy import model_policy
 from shared.pipelines.images.plan import Plan, make_plan
 from shared.pipelines.images.preprocess import to_input
+from shared.pipelines.images.reached import Reached
 from shared.pipelines.images.samples import Samples, epoch_order, weights_of
 
 
