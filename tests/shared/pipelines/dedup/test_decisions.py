@@ -96,6 +96,23 @@ def test_a_contradiction_is_found_at_once_and_is_no_example(desk: Desk) -> None:
     assert desk.merged() == {"gamma": "beta", "y": "x"}
 
 
+def test_conflicts_and_disagreements_are_listed_with_who_said_what(desk: Desk) -> None:
+    assert desk.run("conflicts")["sentence"].endswith("nothing blocks the export.")
+    for statements, decision, by in (
+        (("alpha", "beta"), "approve", "Ada"), (("beta", "gamma"), "approve", "Bob"),
+        (("alpha", "gamma"), "reject", "Cleo"), (("x", "y"), "approve", "Ada"), (("y", "x"), "reject", "Dan"),
+    ):  # fmt: skip
+        desk.decide(desk.cluster(*statements), decision, by=by)
+    found = desk.run("conflicts")
+    assert (found["conflicts"], found["disagreements"]) == (1, 1)
+    assert "block the export" in found["sentence"]
+    (conflict,), (disagreement,) = found["conflict_list"], found["disagreement_list"]
+    assert (conflict["said"][0]["person"], conflict["said"][0]["label"]) == ("Cleo", "separate")
+    assert {each["person"] for each in conflict["said"]} == {"Ada", "Bob", "Cleo"}
+    assert {(each["person"], each["label"]) for each in disagreement["said"]} == {("Ada", "merge"), ("Dan", "separate")}
+    assert "alpha" not in str(found)
+
+
 def test_components_join_and_part_again(desk: Desk) -> None:
     left, right, bridge = desk.cluster("alpha", "beta"), desk.cluster("gamma", "delta"), desk.cluster("beta", "gamma")
     desk.decide(left, "approve")
