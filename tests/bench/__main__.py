@@ -19,6 +19,7 @@ SECTIONS = (
     "decode",
     "train_images",
     "cluster",
+    "ingest",
 )
 
 
