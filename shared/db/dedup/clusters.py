@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from psycopg import Connection
 
@@ -30,7 +30,7 @@ class Clustered:
     """How clusters were made."""
 
     embedding_model: str
-    linkage: str
+    linkage: Literal["complete", "average"]
     threshold: float
     job_id: str
 

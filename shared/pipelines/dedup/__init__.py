@@ -9,6 +9,7 @@ from typing import Final
 
 from shared.contracts import Queue, Verdict
 from shared.pipeline import FineTune, Loaded, Pipeline, Row, Scores, SplitPolicy
+from shared.pipelines.dedup.assisting import ASSISTING_STEPS
 from shared.pipelines.dedup.cluster_steps import CLUSTER_STEPS
 from shared.pipelines.dedup.contracts import NAME
 from shared.pipelines.dedup.data_steps import DATA_STEPS
@@ -63,7 +64,7 @@ PIPELINE: Final = Pipeline[Pair, MergeAnswer](
     eligible=_eligible,
     fallback=fallback,
     dump_output=dump_answer,
-    extra_steps=(*DATA_STEPS, *CLUSTER_STEPS, *REEMBED_STEPS, *MODEL_STEPS),
+    extra_steps=(*DATA_STEPS, *CLUSTER_STEPS, *REEMBED_STEPS, *ASSISTING_STEPS, *MODEL_STEPS),
     reviews=REVIEWS,
     library_versions=("openai",),
 )

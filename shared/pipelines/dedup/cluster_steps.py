@@ -4,7 +4,7 @@ Comparing is exact and incremental: each insight is compared once with all befor
 tile, and an attempt that was killed goes on where it was. Clusters are then made anew from all neighbours, in seconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,9 +17,11 @@ from shared.db.dedup import Clustered, ClusterRow, Neighbours, Scan
 from shared.errors import RefusedError
 from shared.ids import new_id
 from shared.pipeline import Done, Run, Step
-from shared.pipelines.dedup.clusters import Likeness, Members, fresh_ids, kept_ids, likeness, servable
+from shared.pipelines.dedup.clusters import Likeness, Members, Pair, fresh_ids, kept_ids, likeness, servable
 from shared.pipelines.dedup.contracts import CLUSTER, NAME
 from shared.pipelines.dedup.policy import Linkage, policy
+from shared.pipelines.dedup.predicting import answerer
+from shared.pipelines.dedup.thresholds import thresholds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +44,9 @@ class ClusterParams(Contract):
     )
     linkage: Linkage | None = Field(
         default=None, description="Whether every two of a cluster must be as similar as that, or two parts on average."
+    )
+    assisted: bool = Field(
+        default=False, description="Leave out pairs that the active model, asked by ask-neighbours, would not merge."
     )
 
 
@@ -80,7 +85,7 @@ class _Space(NamedTuple):
 def cluster(run: Run, params: ClusterParams) -> Done:
     """Compare what is new with everything, and cluster everything.
 
-    Raises RefusedError for vectors of several models.
+    Raises RefusedError for vectors of several models, and for assistance without an active model.
     """
     rules = policy().clusters
     threshold, linkage = params.threshold or rules.threshold, params.linkage or rules.linkage
@@ -96,8 +101,8 @@ def cluster(run: Run, params: ClusterParams) -> Done:
     with run.reading() as conn:
         space = _read(conn, model)
     dropped = _compare(run, space, scan)
-    groups, neighbours = _link(run, space, model, threshold, linkage)
     how = Clustered(embedding_model=model, linkage=linkage, threshold=threshold, job_id=run.job_id)
+    groups, neighbours = _link(run, space, how, _apart(run, threshold, assisted=params.assisted))
     result = empty.model_copy(
         update={
             "insights": len(space.ids), "compared": len(space.ids) - space.new_from, "neighbours": neighbours,
@@ -127,11 +132,7 @@ def _scan(run: Run, wanted: Scan) -> Scan:
     """Return which neighbours are known or will be; begin again where fewer are known than are wanted."""
     with run.reading() as conn:
         known = dedup.find_scan(conn, wanted.embedding_model)
-    if (
-        known is not None
-        and known.threshold <= wanted.threshold + _SAME
-        and known.max_neighbours >= wanted.max_neighbours
-    ):
+    if known and known.threshold <= wanted.threshold + _SAME and known.max_neighbours >= wanted.max_neighbours:
         return known
     with run.fenced() as conn:
         dedup.begin_scan(conn, wanted)
@@ -188,32 +189,43 @@ def _neighbours(one: str, other: str, similarity: float) -> Neighbours:
 # --- linking ----------------------------------------------------------------------------------------------------------
 
 
-def _link(
-    run: Run, space: _Space, model: str, threshold: float, linkage: Linkage
-) -> tuple[dict[Members, Likeness], int]:
+def _apart(run: Run, threshold: float, *, assisted: bool) -> set[Pair]:
+    """Return the pairs that are not to be in one cluster, as people or (assisted) the active model have said."""
+    with run.reading() as conn:
+        apart = dedup.kept_apart(conn)
+        if assisted:
+            who = answerer(conn)
+            if who is None:
+                raise RefusedError("dedup has no active model to assist", advice="cluster without it", code="no-model")
+            apart |= dedup.unlikely_pairs(conn, who.id, threshold - _SAME, thresholds(conn).propose)
+    return apart
+
+
+def _link(run: Run, space: _Space, how: Clustered, apart: Collection[Pair]) -> tuple[dict[Members, Likeness], int]:
     """Return the clusters, each with how alike it is, and how many pairs of neighbours they were made of."""
     import numpy as np
 
     from shared.pipelines.dedup.linkage import Graph, clusters
 
     run.report(_COMPARED, "reading neighbours")
-    places = {
-        insight_id: place for place, insight_id in enumerate(space.ids) if not space.merged[place]
-    }  # what was merged is spoken for
+    # what was merged is spoken for
+    places = {insight_id: place for place, insight_id in enumerate(space.ids) if not space.merged[place]}
     first, second, similarity = [], [], []
     with run.reading() as conn:
-        for a, b, cosine in dedup.near_pairs(conn, model, threshold - _SAME):
+        for a, b, cosine in dedup.near_pairs(conn, how.embedding_model, how.threshold - _SAME):
             if a in places and b in places:
                 low, high = sorted((places[a], places[b]))
                 first.append(low)
                 second.append(high)
                 similarity.append(cosine)
-        apart = [(places[a], places[b]) for a, b in dedup.kept_apart(conn) if a in places and b in places]
     graph = Graph(
         space.vectors, np.array(first, np.int64), np.array(second, np.int64), np.array(similarity, np.float32)
     )  # fmt: skip
     run.report(_COMPARED, "clustering", neighbours=len(first))
-    found = clusters(graph, linkage=linkage, threshold=threshold, max_size=policy().clusters.max_size, apart=apart)
+    found = clusters(
+        graph, linkage=how.linkage, threshold=how.threshold, max_size=policy().clusters.max_size,
+        apart=[(places[a], places[b]) for a, b in apart if a in places and b in places],
+    )  # fmt: skip
     run.report(_LINKED, "writing clusters", clusters=len(found))
     groups = {
         tuple(sorted(space.ids[place] for place in group)): likeness(space.vectors[group]) for group in found

@@ -7,19 +7,26 @@ again in float32. Most tiles hold no pair, so the greatest value of each row is 
 
 import math
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.float32]
     Places: TypeAlias = NDArray[np.int64]
     Hits: TypeAlias = tuple[Places, Places]
+
+Span: TypeAlias = tuple[int, int]
+R = TypeVar("R")
 
 ROWS: Final = 1024
 """How many vectors are compared with all before them at once."""
@@ -70,23 +77,20 @@ def compared(
         raise ValueError(f"vectors are rows of a matrix, not of {vectors.ndim} dimensions")
     if len(vectors) == new_from:
         return
-    tiles = _tiles_of(vectors, threshold, new_from)
-    for start in range(new_from, len(vectors), ROWS):
-        yield _of_rows(vectors, tiles, (start, min(start + ROWS, len(vectors))), threshold, max_neighbours)
+    with _tiles_of(vectors, threshold, new_from) as tiles:
+        for start in range(new_from, len(vectors), ROWS):
+            yield _of_rows(vectors, tiles, (start, min(start + ROWS, len(vectors))), threshold, max_neighbours)
 
 
-def _of_rows(
-    vectors: "Floats", tiles: "_Tiles", rows: tuple[int, int], threshold: float, max_neighbours: int | None
-) -> Found:
+def _of_rows(vectors: "Floats", tiles: "_Tiles", rows: Span, threshold: float, max_neighbours: int | None) -> Found:
     """Compare some vectors with all that are not after them."""
     import numpy as np
 
     start, stop = rows
     first, second = np.empty(0, np.int64), np.empty(0, np.int64)
     similarity, dropped = np.empty(0, np.float32), 0
-    for column in range(0, stop, _COLUMNS):
-        columns = (column, min(column + _COLUMNS, stop))
-        i, j, cosine = _exactly(vectors, rows, columns, tiles.hits(rows, columns))
+    columns = [(column, min(column + _COLUMNS, stop)) for column in range(0, stop, _COLUMNS)]
+    for i, j, cosine in tiles.each(columns, lambda some: _exactly(vectors, rows, some, tiles.hits(rows, some))):
         kept = cosine >= np.float32(threshold)
         first, second = np.concatenate((first, i[kept])), np.concatenate((second, j[kept]))
         similarity = np.concatenate((similarity, cosine[kept]))
@@ -98,9 +102,7 @@ def _of_rows(
     return Found(start, stop, first[order], second[order], similarity[order], dropped)
 
 
-def _exactly(
-    vectors: "Floats", rows: tuple[int, int], columns: tuple[int, int], hits: "Hits"
-) -> "tuple[Places, Places, Floats]":
+def _exactly(vectors: "Floats", rows: Span, columns: Span, hits: "Hits") -> "tuple[Places, Places, Floats]":
     """Return the places and cosines of what passed the gate, each pair once."""
     import numpy as np
 
@@ -133,21 +135,21 @@ def _closest(first: "Places", second: "Places", similarity: "Floats", count: int
 # --- tiles ----------------------------------------------------------------------------------------------------------
 
 
-class _Tiles(Protocol):
-    """Finds in a tile what may be above the threshold."""
-
-    def hits(self, rows: tuple[int, int], columns: tuple[int, int]) -> "Hits":
-        """Return rows and columns (counted from the tile's corner) of all pairs that may be; more is harmless."""
-        ...
-
-
-class _NumpyTiles:
-    """In float32, on any processor."""
+class _Tiles(AbstractContextManager["_Tiles"]):
+    """Finds in a tile what may be above the threshold. A processor with NumPy; others inherit."""
 
     def __init__(self, vectors: "Floats", threshold: float) -> None:
         self._vectors, self._gate = vectors, threshold - _F32_MARGIN
 
-    def hits(self, rows: tuple[int, int], columns: tuple[int, int]) -> "Hits":
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left behind."""
+
+    def each(self, columns: Sequence[Span], look: Callable[[Span], R]) -> Iterator[R]:
+        """Look at tiles of the same rows; yield what was found, in order."""
+        return map(look, columns)
+
+    def hits(self, rows: Span, columns: Span) -> "Hits":
+        """Return rows and columns (counted from the tile's corner) of all pairs that may be; more is harmless."""
         import numpy as np
 
         cosines = self._vectors[slice(*rows)] @ self._vectors[slice(*columns)].T
@@ -156,8 +158,12 @@ class _NumpyTiles:
         return hot[row], column
 
 
-class _TorchTiles:
-    """In bfloat16, on a card or on a processor that multiplies it."""
+class _TorchTiles(_Tiles):
+    """In bfloat16, on a card or on a processor that multiplies it.
+
+    A processor looks at a tile with each of its threads. Were each tile shared by all of them, they would wait for each
+    other five times a tile, and long where other processes want the processor too.
+    """
 
     def __init__(self, vectors: "Floats", threshold: float, device: str) -> None:
         import torch
@@ -165,29 +171,49 @@ class _TorchTiles:
         self._torch = torch
         # A multiple of 2^-8 below 1 is a bfloat16 number: comparing rounds nothing.
         self._gate = math.floor((threshold - _BF16_MARGIN) * 256) / 256
-        self._vectors = torch.empty(vectors.shape, dtype=torch.bfloat16, device=device)
+        self._narrow = torch.empty(vectors.shape, dtype=torch.bfloat16, device=device)
         for at in range(0, len(vectors), _CHUNK):
-            self._vectors[at : at + _CHUNK] = torch.from_numpy(vectors[at : at + _CHUNK].copy())  # whoever may write
-        self._buffer = torch.empty(ROWS * _COLUMNS, dtype=torch.bfloat16, device=device)
+            self._narrow[at : at + _CHUNK] = torch.from_numpy(vectors[at : at + _CHUNK].copy())  # whoever may write
+        self._threads = torch.get_num_threads() if device == "cpu" else 1
+        self._buffers = threading.local()
+        self._pool = (
+            ThreadPoolExecutor(self._threads, "tiles", partial(torch.set_num_threads, 1)) if device == "cpu" else None
+        )
 
-    def hits(self, rows: tuple[int, int], columns: tuple[int, int]) -> "Hits":
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._torch.set_num_threads(self._threads)  # for threads to come: each has a number of its own
+
+    def each(self, columns: Sequence[Span], look: Callable[[Span], R]) -> Iterator[R]:
+        return self._pool.map(look, columns) if self._pool else map(look, columns)
+
+    def hits(self, rows: Span, columns: Span) -> "Hits":
         torch, (height, width) = self._torch, (rows[1] - rows[0], columns[1] - columns[0])
-        cosines = self._buffer[: height * width].view(height, width)
-        torch.mm(self._vectors[slice(*rows)], self._vectors[slice(*columns)].T, out=cosines)
+        cosines = self._buffer()[: height * width].view(height, width)
+        torch.mm(self._narrow[slice(*rows)], self._narrow[slice(*columns)].T, out=cosines)
         hot = (cosines.amax(dim=1) >= self._gate).nonzero()[:, 0]
         row, column = (cosines[hot] >= self._gate).nonzero(as_tuple=True)
         return hot[row].cpu().numpy(), column.cpu().numpy()
+
+    def _buffer(self) -> "torch.Tensor":
+        """Return this thread's memory for a tile."""
+        if not hasattr(self._buffers, "own"):
+            size = ROWS * _COLUMNS
+            self._buffers.own = self._torch.empty(size, dtype=self._torch.bfloat16, device=self._narrow.device)
+        own: torch.Tensor = self._buffers.own
+        return own
 
 
 def _tiles_of(vectors: "Floats", threshold: float, new_from: int) -> _Tiles:
     pairs = (len(vectors) ** 2 - new_from**2) / 2
     if find_spec("torch") is None or (pairs < _FEW and "torch" not in sys.modules):
-        return _NumpyTiles(vectors, threshold)
+        return _Tiles(vectors, threshold)
     import torch
 
     if torch.cuda.is_available():
         return _TorchTiles(vectors, threshold, "cuda")
-    return _TorchTiles(vectors, threshold, "cpu") if _bf16_is_fast() else _NumpyTiles(vectors, threshold)
+    return _TorchTiles(vectors, threshold, "cpu") if _bf16_is_fast() else _Tiles(vectors, threshold)
 
 
 @lru_cache(maxsize=1)
@@ -195,18 +221,20 @@ def _bf16_is_fast() -> bool:
     """Whether this processor multiplies bfloat16 faster than float32; either way the pairs found are the same."""
     import torch
 
-    return _seconds(torch.bfloat16) < _seconds(torch.float32)
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(1, "tiles", partial(torch.set_num_threads, 1)) as alone:
+        fast = alone.submit(lambda: _seconds(torch.bfloat16) < _seconds(torch.float32)).result()
+    torch.set_num_threads(threads)
+    return fast
 
 
 def _seconds(kind: Any) -> float:
+    """Return the processor's time for a product in this thread: what else the machine does is not counted."""
     import torch
 
     matrix = torch.ones((512, 384), dtype=kind)
-    multiply = partial(torch.mm, matrix, matrix.T)
-    multiply()
-    times = []
+    torch.mm(matrix, matrix.T)
+    started = time.thread_time()
     for _ in range(5):
-        started = time.perf_counter()
-        multiply()
-        times.append(time.perf_counter() - started)
-    return min(times)
+        torch.mm(matrix, matrix.T)
+    return time.thread_time() - started
