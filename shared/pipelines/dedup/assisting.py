@@ -8,14 +8,14 @@ from typing import Final
 
 from pydantic import Field
 
-from shared.contracts import Contract, Path, Queue
+from shared.contracts import Contract, Queue
 from shared.db import dedup
 from shared.errors import RefusedError, UnavailableError
 from shared.pipeline import Done, RetryPolicy, Run, Step
 from shared.pipelines.dedup.contracts import NAME
 from shared.pipelines.dedup.pair import pair_of
 from shared.pipelines.dedup.policy import policy
-from shared.pipelines.dedup.predicting import Asked, answerer, predict_pairs, record
+from shared.pipelines.dedup.predicting import UNREADABLE, Asked, answerer, predict_pairs, record
 
 _SLICE: Final = timedelta(seconds=12)  # and one batch of questions fits below the queue's limit of 25 s
 
@@ -63,11 +63,12 @@ def ask_neighbours(run: Run, params: AskNeighboursParams) -> Done:
             Asked(one=each.a, two=each.b, pair=pair_of(each.statement_a, each.statement_b, each.similarity))
             for each in batch
         ]
-        said = [found for found in predict_pairs(who, pairs, job_id=run.job_id) if found.path is not Path.FALLBACK]
-        if not said:
-            raise UnavailableError("the active model does not answer", advice="try again when its provider does")
+        found = predict_pairs(who, pairs, job_id=run.job_id)
+        said = [each for each in found if each.by_model]
         with run.fenced() as conn:
             record(conn, said)
+        if any(each.reason != UNREADABLE for each in found if not each.by_model):
+            raise UnavailableError("the active model does not answer", advice="try again when its provider does")
         after, asked = (batch[-1].a, batch[-1].b), asked + len(said)
     return Done(result=AskNeighboursResult(neighbours=of_all, asked=asked, model_id=who.id))
 
