@@ -5,6 +5,7 @@ Who says the same thing is known beforehand (``sample.py``), so the demo can cou
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from api.demo.walker import Walker
 from shared.contracts import JsonObject
 from shared.pipelines.dedup.sample import SampleInsight, decide, insights
 
-_FAMILIES: Final = 120
-_NEW_FAMILIES: Final = 20  # of the new batch: what nobody has said before
+_FAMILIES: Final = 50
+_NEW_FAMILIES: Final = 10  # of the new batch: what nobody has said before
+_TIMES: Final = 5  # that each thing is said in the first batch
+_REPEATED: Final = 40  # of the new batch: what was said before in other words
 _SEED: Final = 2
 _ROUNDS: Final = 3
 _PAGE: Final = 200
@@ -94,41 +97,47 @@ class DedupWalk(Walker):
             first = first or made
             while items := self.api.get("/v1/review/dedup/clusters", limit=_PAGE)["items"]:
                 for item in items:
-                    members = {each["id"]: things[each["statement"]] for each in item["content"]["statements"]}
+                    told = item["content"]["statements"]
+                    members = {each["id"]: _thing(things, each["statement"]) for each in told}
                     decision = decide(members).model_dump(mode="json")
                     counts[decision["decision"]] += 1
                     self.api.post(f"/v1/review/dedup/clusters/{item['id']}", {"decision": decision})
         return first or {}, counts
 
     def _apply_proposed(self, model_id: str) -> JsonObject:
-        """Apply the threshold that the curve proposes, if it is stricter than the policy's; returns the proposal."""
+        """Apply what the curve proposes where the present threshold is not good enough; returns the proposal."""
         proposed: JsonObject = self.run("propose-thresholds", model_id=model_id)["result"]
         present: JsonObject = self.run("auto-mode")["result"]
-        if proposed["auto_merge"] is not None and proposed["auto_merge"] > present["auto_merge"]:
-            self.run("apply-thresholds", auto_merge=proposed["auto_merge"], propose=present["propose"], reason=_REASON)
+        found = proposed["auto_merge"]
+        if found is not None and not present["allowed"]:
+            careful = min(present["propose"], found)
+            self.run("apply-thresholds", auto_merge=found, propose=careful, reason=_REASON)
         return proposed
 
     def _merged(self, things: dict[str, str]) -> tuple[int, int]:
         """Count the statements that were merged without a person, and those that were merged with another thing."""
         items = self.api.get("/v1/review/dedup/merges", limit=_PAGE)["items"]
-        said = [{things[each["statement"]] for each in item["content"]["statements"]} for item in items]
+        said = [{_thing(things, each["statement"]) for each in item["content"]["statements"]} for item in items]
         return len(said), sum(len(each) > 1 for each in said)
 
 
+def _thing(things: dict[str, str], statement: str) -> str:
+    """Return what a statement says; one that is not of the demo (who knows what the stack held before) says its own."""
+    return things.get(statement, statement)
+
+
 def _batches() -> tuple[list[SampleInsight], list[SampleInsight]]:
-    """Return what is known first, and a batch that comes later: a third way to say things, and things that are new."""
-    found = insights(_FAMILIES + _NEW_FAMILIES, _SEED)
-    families = sorted({each.family for each in found})
-    new_families = set(families[:: len(families) // _NEW_FAMILIES][:_NEW_FAMILIES])
+    """Return what is known first, and a batch that comes later: things said once more, and things that are new."""
+    found = insights(_FAMILIES + _NEW_FAMILIES, _SEED, repeats=_TIMES - 3)
+    unknown = set(sorted({each.family for each in found})[:: (_FAMILIES + _NEW_FAMILIES) // _NEW_FAMILIES])
     known: list[SampleInsight] = []
-    later: list[SampleInsight] = []
-    seen: dict[str, int] = {}
+    repeated: list[SampleInsight] = []
+    new: list[SampleInsight] = []
+    seen: Counter[str] = Counter()
     for each in found:
-        seen[each.thing] = seen.get(each.thing, 0) + 1
-        if each.family in new_families:
-            later += [each] if seen[each.thing] == 1 else []
-        elif seen[each.thing] <= 2:  # noqa: PLR2004  (two ways to say it)
-            known.append(each)
+        seen[each.thing] += 1
+        if each.family in unknown:
+            new += [each] if seen[each.thing] == 1 else []
         else:
-            later.append(each)
-    return known, later
+            (known if seen[each.thing] <= _TIMES else repeated).append(each)
+    return known, [*repeated[:_REPEATED], *new]

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from shared.contracts import Contract, JsonObject, Outcome, Verdict
 from shared.db import dedup
-from shared.errors import InvalidInputError, NotFoundError
+from shared.errors import NotFoundError
 from shared.pipeline import Done, Run
 from shared.pipelines.dedup.auto import auto_verdict, judge
 from shared.pipelines.dedup.policy import policy
@@ -124,15 +124,10 @@ class ApplyThresholdsResult(Contract):
 
 
 def apply_thresholds(run: Run, params: ApplyThresholdsParams) -> Done:
-    """Put a person's thresholds in the place of the policy's. Mode auto still asks for the precision at them.
+    """Put a person's thresholds in the place of the policy's.
 
-    Raises InvalidInputError when the similarity alone would reach them.
+    Mode auto still asks for the precision at them, and a similarity alone merges nothing, however low they are.
     """
-    if params.auto_merge <= policy().similarity.max_confidence:
-        raise InvalidInputError(
-            f"auto_merge must be over {policy().similarity.max_confidence:.2f}, which a similarity alone may reach",
-            advice="choose a higher threshold",
-        )
     with run.reading() as conn:
         before, evaluated = thresholds(conn), dedup.latest_evaluation(conn)
     figures = (evaluated.metrics.get("all") or {}).get("candidate") if evaluated else None

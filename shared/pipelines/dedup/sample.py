@@ -58,26 +58,35 @@ _CHANGE_WAYS: Final = (
     "The {what} among {who} {went} by {n} percent in {when}.",
     "In {when}, the {what} of {who} {went} {n} percent.",
     "{n} percent: by so much the {what} {went} for {who} during {when}.",
+    "For {who}, {when} meant that the {what} {went} by {n} percent.",
 )
 _SHARE_WAYS: Final = (
     "{n} percent of {who} {do}.",
     "Out of a hundred {who}, {n} {do}.",
     "Among {who}, {doing} is seen in {n} percent of the cases.",
+    "{n} in a hundred {who} {do}.",
 )
 _CHOICE_WAYS: Final = (
     "{who} prefer {x} to {y}.",
     "Given the choice between them, {who} take {x} rather than {y}.",
     "{x} suit {who} better than {y} do.",
+    "Between {x} and {y}, {who} choose {x}.",
 )
+_OPENERS: Final = ("We keep hearing this: ", "Finding: ", "Several people told us the same. ", "In short: ")
 
 
-def insights(families: int, seed: int, *, ways: int = 3) -> list[SampleInsight]:
-    """Return the insights of so many families, each thing said in so many ways (3 at most), in a shuffled order."""
+def insights(families: int, seed: int, *, ways: int = 4, repeats: int = 0) -> list[SampleInsight]:
+    """Return the insights of so many families in a shuffled order: each thing said in so many ways (4 at most).
+
+    And ``repeats`` times more in one of these ways with other words before it (4 times the ways at most).
+    """
     rng = random.Random(seed)  # noqa: S311  (a sample, no secret)
     made: list[SampleInsight] = []
     for family in _families(rng, families):
         for variant, values in enumerate(family.variants):
-            said = [_slipped(rng, _sentence(way, values)) for way in family.ways[:ways]]
+            sentences = [_sentence(way, values) for way in family.ways[:ways]]
+            more = rng.sample([opener + text for text, opener in product(sentences, _OPENERS)], repeats)
+            said = [_slipped(rng, text) for text in (*sentences, *more)]
             made += [_insight(rng, text, f"{family.name}/{variant}", family.name) for text in said]
     rng.shuffle(made)
     return made

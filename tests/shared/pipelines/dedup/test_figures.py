@@ -138,7 +138,7 @@ def test_the_sample_is_the_same_for_a_seed_and_has_near_misses() -> None:
     families = {each.family for each in found}
     assert len(families) == 40
     assert len({each.thing for each in found}) == 80
-    assert len({each.statement for each in found}) == len(found) == 240
+    assert len({each.statement for each in found}) == len(found) == 320
 
 
 def test_the_expert_decides_by_what_is_known() -> None:
