@@ -111,8 +111,9 @@ INSERT INTO clusters (id, origin, embedding_model, similarity_min, similarity_me
                       prediction_id, job_id)
 SELECT %(id)s, 'ingest', %(model)s, %(similarity)s, %(similarity)s, %(similarity)s, %(probability)s, %(prediction)s,
        %(job)s
-WHERE NOT EXISTS (SELECT FROM pairs p WHERE p.a = least(%(one)s, %(two)s COLLATE "C")
-                                        AND p.b = greatest(%(one)s, %(two)s COLLATE "C"))
+FROM insights one, insights two
+WHERE one.id = %(one)s AND two.id = %(two)s
+  AND NOT EXISTS (SELECT FROM pairs p WHERE p.a = least(one.id, two.id) AND p.b = greatest(one.id, two.id))
 ON CONFLICT (id) DO NOTHING
 """
 _SINCE: Final = """
@@ -254,7 +255,10 @@ def put_proposal(
     conn: Connection, cluster_id: str, members: tuple[str, str], embedding_model: str,
     *, similarity: float, probability: float, prediction_id: str, job_id: str,
 ) -> bool:  # fmt: skip
-    """Ask people about two insights, by a cluster of the two; nothing happens where they have a label already."""
+    """Ask people about two insights, by a cluster of the two; returns whether they are asked.
+
+    They are not where the two have a label already, or one of them is no insight.
+    """
     one, two = members
     asked: dict[str, Any] = {
         "id": cluster_id, "model": embedding_model, "similarity": similarity, "probability": probability,

@@ -177,7 +177,7 @@ def _take_through(run: Run, waiting: Sequence[Waiting], manner: _Manner) -> int:
 
 
 def _checked(run: Run, waiting: Sequence[Waiting], since: int, manner: _Manner) -> _Batch | None:
-    """Embed statements, and check those that are like none before them in the batch."""
+    """Embed statements, and check them."""
     if not waiting:
         return None
     embedded = embed_statements([each.statement for each in waiting], job_id=run.job_id)
@@ -187,9 +187,11 @@ def _checked(run: Run, waiting: Sequence[Waiting], since: int, manner: _Manner) 
         chosen = list(range(len(waiting)))
         checks: list[DuplicateCheck | None] = [None] * len(chosen)
     else:
-        chosen = unlike(embedded.vectors, manner.alike)
+        # where something may be merged, what may be the same is checked one after the other
+        merges = manner.mode == "auto"
+        chosen = unlike(embedded.vectors, manner.alike) if merges else list(range(len(waiting)))
         asked = [Incoming(statement=waiting[place].statement, vector=embedded.vectors[place]) for place in chosen]
-        checks = list(check_many(run, asked, embedded.model, manner.search(embedded.model)))
+        checks = list(check_many(run, asked, embedded.model, manner.search(embedded.model), together=not merges))
     return _Batch(
         waiting=[waiting[place] for place in chosen], vectors=embedded.vectors[chosen], embedding_model=embedded.model,
         checks=checks, since=since,

@@ -68,18 +68,20 @@ def check_for_semantic_duplicate(statement: str, *, run: Run) -> DuplicateCheck:
 
 
 def check_many(
-    run: Run, incoming: Sequence[Incoming], embedding_model: str, search: Search | None = None
+    run: Run, incoming: Sequence[Incoming], embedding_model: str, search: Search | None = None,
+    *, together: bool = False,
 ) -> list[DuplicateCheck]:  # fmt: skip
     """Check statements against the insights that there are now, in order. Records nothing: the caller does.
 
-    Who checks many, batch by batch, passes a ``search`` that is kept between them.
+    Who checks many, batch by batch, passes a ``search`` that is kept between them. ``together``: each is compared with
+    those before it too, as if they were insights already.
     One transaction reads all neighbours, then all pairs are asked about at once with none open. A provider that is
     down raises nothing: similarities answer, which merge nothing by themselves.
     """
     rules = policy().ingest
     with run.reading() as conn:
         who, limits = answerer(conn), thresholds(conn)
-        near = _nearest(conn, incoming, search or Search(embedding_model, most_bytes=0))
+        near = _nearest(conn, incoming, search or Search(embedding_model, most_bytes=0), together=together)
     asked = [
         [
             Asked(
@@ -99,13 +101,39 @@ def check_many(
     ]
 
 
-def _nearest(conn: Connection, incoming: Sequence[Incoming], search: Search) -> list[list[Near]]:
+def _nearest(
+    conn: Connection, incoming: Sequence[Incoming], search: Search, *, together: bool
+) -> list[list[Near]]:  # fmt: skip
     import numpy as np
 
     if not incoming:
         return []
+    count = policy().ingest.candidates
     vectors, own = np.stack([each.vector for each in incoming]), [insight_id(each.statement) for each in incoming]
-    return search.nearest(conn, vectors, policy().ingest.candidates, own)
+    found = search.nearest(conn, vectors, count, own)
+    if not together:
+        return found
+    cosines = vectors @ vectors.T
+    return [
+        sorted([*near, *_before(incoming, own, cosines[place, :place], count)], key=_by_nearness)[:count]
+        for place, near in enumerate(found)
+    ]
+
+
+def _before(
+    incoming: Sequence[Incoming], own: Sequence[str], cosines: "NDArray[np.float32]", count: int
+) -> list[Near]:  # fmt: skip
+    """Return the nearest of the first statements, as many as there are cosines."""
+    import numpy as np
+
+    return [
+        Near(insight_id=own[place], statement=incoming[place].statement, similarity=float(cosines[place]))
+        for place in np.argsort(-cosines, kind="stable")[:count]
+    ]
+
+
+def _by_nearness(near: Near) -> tuple[float, str]:
+    return (-near.similarity, near.insight_id)
 
 
 def _conclude(statement_id: str, predictions: Sequence[Prediction], limits: Thresholds) -> DuplicateCheck:
