@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 StartWorker = Callable[..., ChildProcess]
 
-TOPICS = 200
+TOPICS = 140
 QUICK = {"LEASE_SECONDS": "3", "HEARTBEAT_SECONDS": "0.5", "SWEEP_SECONDS": "0.5", "RESEND_AFTER_SECONDS": "1"}
 
 
