@@ -105,10 +105,10 @@ class DedupWalk(Walker):
         return first or {}, counts
 
     def _apply_proposed(self, model_id: str) -> JsonObject:
-        """Apply what the curve proposes where the present threshold is not good enough; returns the proposal."""
+        """Apply the most careful proposal where the present threshold is not justified; returns the proposal."""
         proposed: JsonObject = self.run("propose-thresholds", model_id=model_id)["result"]
         present: JsonObject = self.run("auto-mode")["result"]
-        found = proposed["auto_merge"]
+        found = proposed["careful"]
         if found is not None and not present["allowed"]:
             careful = min(present["propose"], found)
             self.run("apply-thresholds", auto_merge=found, propose=careful, reason=_REASON)

@@ -2,7 +2,8 @@
 
 The texts of one question are taken together: the same address is the same pseudonym in all of them, so what it says
 about their likeness stays, and no key or table could turn it back. What is found has a form of its own (addresses of
-mail, web and streets, numbers of phones, cards and accounts, names behind a title); a bare name has none.
+mail, web and streets, numbers of phones, cards and accounts, names behind a title or of several capitalised words). A
+single name has none: nobody can tell it from any other word.
 """
 
 import re
@@ -27,6 +28,13 @@ _FORMS: Final = (
         "person",
         re.compile(
             r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Sir|Herr|Frau|Mme|Mlle)\b\.?\s+[A-Z][\w'-]{0,40}(?:\s+[A-Z][\w'-]{1,40}){0,2}"
+        ),
+    ),
+    (
+        "name",
+        re.compile(
+            r"\b(?!(?:The|An|In|On|At|For|And|But|If|When|While|We|Our|They|This|That|It|Of|By|To|As|Is|Are)\b)"
+            r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ'’-]+(?:\s+[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ'’-]+){1,3}\b"  # noqa: RUF001  (apostrophes)
         ),
     ),
 )

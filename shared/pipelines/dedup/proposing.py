@@ -33,11 +33,16 @@ class ProposeThresholdsParams(Contract):
 
 
 class ProposeThresholdsResult(Contract):
-    """The thresholds that the held-out curve speaks for. None: nothing on it is good enough."""
+    """The thresholds that the held-out curve speaks for. None: nothing on it is good enough.
+
+    ``auto_merge`` is the lowest that is, which merges most; ``careful`` the highest, which still merges enough to be
+    sure.
+    """
 
     sentence: str
     evaluation_id: str
     auto_merge: float | None
+    careful: float | None
     propose: float | None
     points: tuple[JsonObject, ...]
     """The curve: of each threshold the merges, the right ones, their precision with its interval, and the recall."""
@@ -50,11 +55,12 @@ def propose_thresholds(run: Run, params: ProposeThresholdsParams) -> Done:
     if evaluated is None:
         raise NotFoundError("there is no evaluation of that model", advice="run dedup.evaluate first")
     points = _points(evaluated)
-    auto_merge, propose = _proposed(points)
+    auto_merge, careful, propose = _proposed(points)
     result = ProposeThresholdsResult(
-        sentence=_sentence(auto_merge, propose),
+        sentence=_sentence(auto_merge, careful, propose),
         evaluation_id=evaluated.id,
         auto_merge=auto_merge,
+        careful=careful,
         propose=propose,
         points=tuple(points),
     )
@@ -67,34 +73,34 @@ def _points(evaluated: dedup.Evaluated) -> list[JsonObject]:
     return points
 
 
-def _proposed(points: list[JsonObject]) -> tuple[float | None, float | None]:
-    """Return the lowest threshold whose precision is surely enough, and the lowest at which half is right.
+def _proposed(points: list[JsonObject]) -> tuple[float | None, float | None, float | None]:
+    """Return the lowest and the highest threshold whose precision is surely enough, and the lowest where half is right.
 
     Surely: its interval's lower end is not below the policy's bound there. The curve is followed from the highest
     threshold that is so, down to the first that is not: a lucky step further down proposes nothing.
     """
     least = policy().auto.min_precision_lower_bound
-    auto_merge: float | None = None
+    good: list[float] = []
     for point in reversed(points):
         if point["merges"] and point["low"] >= least:
-            auto_merge = float(point["threshold"])
-        elif auto_merge is not None:
+            good.append(float(point["threshold"]))
+        elif good:
             break
     asked = [p for p in points if p["merges"] and p["precision"] >= _EVEN]
     propose = min((float(p["threshold"]) for p in asked), default=None)
-    if auto_merge is not None and propose is not None:
-        propose = min(propose, auto_merge)
-    return auto_merge, propose
+    if not good:
+        return None, None, propose
+    return good[-1], good[0], None if propose is None else min(propose, good[-1])
 
 
-def _sentence(auto_merge: float | None, propose: float | None) -> str:
+def _sentence(auto_merge: float | None, careful: float | None, propose: float | None) -> str:
     least = policy().auto.min_precision_lower_bound
-    if auto_merge is None:
+    if auto_merge is None or careful is None:
         return f"No threshold has a precision that is surely {least:.1%} on held-out pairs: mode auto is not for it."
     asking = f", and from {propose:.2f} on a person is worth asking" if propose is not None else ""
     return (
-        f"From a confidence of {auto_merge:.2f} on, merges are surely {least:.1%} right on held-out pairs{asking}. A"
-        " person applies it: dedup.apply-thresholds."
+        f"With thresholds from {auto_merge:.2f} to {careful:.2f}, merges are surely {least:.1%} right on held-out"
+        f" pairs{asking}. A person applies one: dedup.apply-thresholds."
     )
 
 

@@ -117,6 +117,13 @@ def test_personal_data_is_replaced_and_stays_the_same_in_both() -> None:
     )
     assert one == "[person 1] ([email 1], [number 1]) lives at [address 1] since 2021-04-05."
     assert two == "Write to [email 1] or call [number 1]; see [url 1] 1 000 000 people did."
+    assert pseudonymised(
+        "Wilhelmina Quackenbush pays.", "The bill of Wilhelmina Quackenbush, Zoë Ångström's friend"
+    ) == (
+        "[name 1] pays.",
+        "The bill of [name 1], [name 2] friend",
+    )
+    assert pseudonymised("When Teams ship faster, We Win.")[0].startswith("When Teams ship faster")
     canary = "ada@mail.example"
     assert canary not in str(question(f"{canary} pays late", f"late payment of {canary}"))
 

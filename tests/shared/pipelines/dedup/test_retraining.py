@@ -1,6 +1,7 @@
 """What follows what when dedup is trained anew: the flows are decided purely; the steps look at real decisions."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from shared.pipelines.dedup.retraining import (
     retrain_due,
 )
 from tests.shared.pipelines.dedup.desk import Desk
+from tests.shared.pipelines.dedup.teacher import activate
 
 READY: JsonObject = {"ready": True, "sentence": "enough.", "new": 40, "base_model": None, "live": True}
 FROZEN: JsonObject = {"dataset_id": "ds_1"}
@@ -130,3 +132,23 @@ def test_a_person_applies_what_the_curve_proposes(desk: Desk) -> None:
     mode = desk.run("auto-mode")
     assert (mode["allowed"], mode["auto_merge"], mode["propose"]) == (False, 0.95, 0.8)
     assert desk.rows("SELECT actor, reason FROM dedup_thresholds") == [("teacher", "few misses")]
+
+
+def test_the_curve_proposes_what_is_sure_and_no_lucky_step(desk: Desk, tmp_path: Path) -> None:
+    """Sure from 0.62 to 0.80, and by luck at 0.55."""
+    curve = [
+        {"threshold": n / 100, "merges": 50, "right": 48, "precision": 0.96, "low": 0.91 if sure else 0.85, "high": 1.0}
+        for n, sure in ((n, n == 55 or 62 <= n <= 80) for n in range(50, 101))
+    ]  # fmt: skip
+    model_id = activate(desk, tmp_path, curve=curve)
+    desk.change(
+        "INSERT INTO evaluations (id, model_id, dataset_id, metrics, verdicts, report)"
+        " SELECT 'eval_1', id, dataset_id, metrics, '[]', '' FROM models WHERE id = %s", model_id,
+    )  # fmt: skip
+    found = desk.run("propose-thresholds")
+    assert (found["auto_merge"], found["careful"], found["propose"]) == (0.62, 0.8, 0.5)
+    assert not desk.run("auto-mode")["allowed"]
+    applied = desk.run("apply-thresholds", auto_merge=found["careful"], propose=found["propose"], reason="as proposed")
+    assert applied["auto"]["outcome"] == "pass"
+    assert desk.run("auto-mode")["allowed"]
+    assert desk.rows("SELECT evaluation_id FROM dedup_thresholds") == [("eval_1",)]
