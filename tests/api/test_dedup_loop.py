@@ -17,10 +17,14 @@ from shared.settings import Settings
 from shared.stack.process import ChildProcess
 from tests.shared.pipelines.dedup import seed
 from tests.shared.pipelines.dedup.desk import Desk
+from tests.support.leaks import in_logs, in_redis, in_tables
 from tests.support.processes import ApiServer
 from tests.support.waiting import wait_until
 
 CLUSTERS = 130
+CANARIES = ("Wilhelmina Quackenbush", "wilhelmina@canary.example", "+1-555-0142")
+# What people wrote is where it belongs; nothing else may hold it.
+THEIR_PLACE = frozenset({"insights", "incoming_statements", "merged_statements"})
 TRAINED_S = 90
 
 
@@ -65,15 +69,17 @@ def server(
 def decide(desk: Desk) -> None:
     """Let a person decide pairs that look alike: what is denied is another thing."""
     for number in range(CLUSTERS):
-        thing = f"Topic {number} of the interviews matters to customers"
+        whose = f"{CANARIES[0]} ({CANARIES[1]}, {CANARIES[2]})" if number % 13 == 0 else "the interviews"
+        thing = f"Topic {number} of {whose} matters to customers"
         approve = number % 2 == 0
         cluster = desk.cluster(thing, f"{thing} indeed" if approve else f"{thing} never")
         desk.decide(cluster, "approve" if approve else "reject")
 
 
+@pytest.mark.slow(20)
 @pytest.mark.timeout(240)
 def test_the_seeds_commands_lead_from_decisions_to_an_active_model(
-    server: ApiServer, database: Database, api_key: str, tmp_path: Path
+    server: ApiServer, database: Database, api_key: str, redis_url: str, tmp_path: Path
 ) -> None:
     desk, shell = Desk(database), Shell(tmp_path, server.url, api_key)
     decide(desk)
@@ -95,6 +101,20 @@ def test_the_seeds_commands_lead_from_decisions_to_an_active_model(
         _activates(shell, trained["modelId"])
         _answers(client, desk)
         _deactivates(shell, trained["modelId"])
+        pages = (
+            "/metrics",
+            "/v1/jobs",
+            "/v1/models",
+            "/v1/datasets",
+            "/v1/predictions",
+            "/v1/promotions",
+            "/v1/alerts",
+        )
+        places = {page: client.get(page).raise_for_status().text for page in pages}
+    places |= in_tables(database, besides=THEIR_PLACE) | in_logs(tmp_path / "logs") | {"redis": in_redis(redis_url)}
+    places["the export"] = shell.read("training-data.jsonl")
+    assert [(place, word) for place, text in places.items() for word in CANARIES if word in text] == []
+    assert "[name 1]" in places["the export"]
 
 
 def _exports(shell: Shell) -> None:
