@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.workermanage import WorkerController
 
@@ -32,6 +33,10 @@ PROBE = "tests.support.probe"
 # Hundreds of processes import the same modules: with their bytecode kept, each starts in half the time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("tuneyard", deadline=None)
+hypothesis.settings.load_profile("tuneyard")
 
 _servers = pytest.StashKey[SharedServers]()
 _addresses = pytest.StashKey[Addresses]()
