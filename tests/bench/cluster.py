@@ -23,7 +23,7 @@ from tests.bench.steps import finish, resident
 
 _THRESHOLD: Final = 0.8
 _DIMENSIONS: Final = 384
-_SIZES: Final = (10_000, 30_000, 100_000)
+_SIZES: Final = (10_000, 31_600, 100_000)
 _SMALL, _MIDDLE, _LARGE = _SIZES
 _TILE: Final = 4096
 _MODEL: Final = "made@1"

@@ -169,6 +169,8 @@ class _TorchTiles(_Tiles):
         import torch
 
         self._torch = torch
+        # a card may otherwise round sums on the way, for which the margin has no room
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
         # A multiple of 2^-8 below 1 is a bfloat16 number: comparing rounds nothing.
         self._gate = math.floor((threshold - _BF16_MARGIN) * 256) / 256
         self._narrow = torch.empty(vectors.shape, dtype=torch.bfloat16, device=device)
