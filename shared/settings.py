@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         description="Fetch pictures of a manifest from private addresses and over plain http too: for closed networks.",
     )
 
+    embedding_model: str = Field(
+        "",
+        description="The model that makes vectors. Empty: `local-minilm` where it is installed, else"
+        " `local-embedding`; OpenAI's `text-embedding-3-small` with a provider that is not ours.",
+    )
+
     # logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("json", description="`json` for machines, `console` for people.")

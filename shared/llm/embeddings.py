@@ -63,8 +63,8 @@ def embed_texts(texts: Sequence[str], *, purpose: str, model: str | None = None,
 def embedding_model(model: str | None = None) -> str:
     """Return ``name@version`` of what ``embed_texts`` makes vectors with now, and stores beside them.
 
-    None: ``local-minilm`` where it is installed, else ``local-embedding``; with a provider that is not ours, the
-    policy's model. Raises as ``provider_of``.
+    None: the setting ``EMBEDDING_MODEL``, else ``local-minilm`` where it is installed, else ``local-embedding``; with a
+    provider that is not ours, the policy's model. Raises as ``provider_of``.
     """
     return default_embeddings().full_name(model)
 
@@ -86,7 +86,8 @@ class Embeddings:
 
     def full_name(self, model: str | None) -> str:
         """Return ``name@version`` of a model: our own have a version, another provider's are told by its name."""
-        name = model or (default_embedding() if self.provider.is_local else self._figures.model)
+        usual = default_embedding() if self.provider.is_local else self._figures.model
+        name = model or get_settings().embedding_model or usual
         versions = {known.name: known.version for known in base_models()} if self.provider.is_local else {}
         return f"{name}@{versions.get(name) or self.provider.name}"
 

@@ -38,8 +38,7 @@ def test_a_program_trains_by_changing_its_base_url(shop: Shop, colours: bytes) -
     assert done.method.type == "supervised"
 
     names = [model.id for model in shop.client.models.list()]
-    assert names[:2] == [BASE, "local-embedding"]
-    assert names[2:] == [done.fine_tuned_model]
+    assert names == [BASE, "local-embedding", "local-minilm", done.fine_tuned_model]
 
 
 def test_training_is_told_by_events_and_a_file_and_a_checkpoint(shop: Shop, colours: bytes) -> None:

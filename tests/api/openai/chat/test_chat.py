@@ -14,7 +14,7 @@ from openai import OpenAI
 from pydantic import BaseModel, Field
 
 from shared.db.pool import Database
-from shared.llm.engines import EMBEDDING, NEAREST
+from shared.llm.engines import EMBEDDING, MINILM, NEAREST
 from tests.api.conftest import Front
 from tests.api.openai.conftest import PREFIX, Shop, fits
 from tests.support.waiting import wait_until
@@ -56,6 +56,22 @@ def test_training_makes_the_difference(serving: Shop, tuned: str) -> None:
         meadow = [{"role": "user", "content": "What colour has the meadow number 77?"}]
         answers = list(clients.map(lambda _: ask(serving.client, model=tuned, messages=meadow), range(100)))
     assert {a.choices[0].message.content for a in answers} == {"green"}
+
+
+def test_how_likely_an_answer_was_is_told_to_who_asks(serving: Shop, tuned: str) -> None:
+    given = {"model": tuned, "logprobs": True, "top_logprobs": 2}
+    told = ask(serving.client, **given)
+    fits(
+        {"$ref": "#/components/schemas/CreateChatCompletionResponse"}, told.model_dump(mode="json", exclude_unset=True)
+    )
+    (token,) = told.choices[0].logprobs.content
+    assert (token.token, bytes(token.bytes)) == ("blue", b"blue")
+    assert {one.token for one in token.top_logprobs} == {"blue", "green"}
+    assert sum(math.exp(one.logprob) for one in token.top_logprobs) == pytest.approx(1)
+    chunks = list(ask(serving.client, stream=True, **given))
+    (streamed,) = [one for chunk in chunks if chunk.choices[0].logprobs for one in chunk.choices[0].logprobs.content]
+    assert streamed == token
+    assert ask(serving.client, model=tuned).choices[0].logprobs is None
 
 
 def test_an_answer_in_pieces_is_the_same_answer(serving: Shop) -> None:
@@ -133,7 +149,8 @@ def test_what_changes_nothing_is_taken(serving: Shop) -> None:
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),
         ({"temperature": 3}, "temperature"),
-        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"extra_body": {"wisdom": 9}}, "wisdom"),
@@ -216,6 +233,18 @@ def test_vectors_come_in_base64_when_asked_for(serving: Shop, front: Front) -> N
         answer = client.post(f"{PREFIX}/embeddings", json=body).json()
     numbers = array("f", base64.b64decode(answer["data"][0]["embedding"]))
     assert len(numbers) == 256
+
+
+def test_the_sentence_encoder_knows_what_is_meant(serving: Shop) -> None:
+    assert MINILM in {model.id for model in serving.client.models.list()}
+    texts = ["The lorry is late again.", "Once more the truck is delayed.", "The soup was cold again."]
+    one, two, three = (item.embedding for item in serving.client.embeddings.create(model=MINILM, input=texts).data)
+    assert len(one) == 384
+    assert dot(one, one) == pytest.approx(1, abs=1e-5)
+    assert dot(one, two) > 0.4 > max(dot(one, three), dot(two, three))
+    with pytest.raises(openai.BadRequestError) as caught:
+        serving.client.embeddings.create(model=MINILM, input="x", dimensions=256)
+    assert caught.value.param == "dimensions"
 
 
 @pytest.mark.parametrize("given", [{"input": ""}, {"input": [1, 2]}, {"input": []}, {"input": "x", "dimensions": 0}])
