@@ -69,6 +69,12 @@ ENTRIES = (
         why="Where people have decided enough pairs since the last time, a model is trained, and promoted if better.",
     ),
     Entry(
+        name="images-retrain",
+        step="images.retrain-due",
+        every=timedelta(days=30),
+        why="Surfaces with enough newly rated pictures are trained again; promoted only if no worse on unseen webcams.",
+    ),
+    Entry(
         name="llm-sunset",
         step="llm.sunset",
         every=timedelta(days=1),
