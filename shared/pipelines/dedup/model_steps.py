@@ -15,6 +15,7 @@ from shared.pipelines.dedup.proposing import (
     auto_mode,
     propose_thresholds,
 )
+from shared.pipelines.dedup.reporting import ReportParams, report
 from shared.pipelines.dedup.retraining import (
     READY,
     FineTuneModelParams,
@@ -48,6 +49,14 @@ MODEL_STEPS: Final[tuple[Step[Any], ...]] = (
         run=check,
         retry=_ASKING,
         slice=_SLICE,
+    ),
+    Step(
+        pipeline=NAME,
+        name="report",
+        summary="Write a model's evaluation as a page with charts, and its false merges and misses by id.",
+        queue=Queue.DB,
+        params=ReportParams,
+        run=report,
     ),
     Step(
         pipeline=NAME,

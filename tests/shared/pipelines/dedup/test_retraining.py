@@ -137,7 +137,8 @@ def test_a_person_applies_what_the_curve_proposes(desk: Desk) -> None:
 def test_the_curve_proposes_what_is_sure_and_no_lucky_step(desk: Desk, tmp_path: Path) -> None:
     """Sure from 0.62 to 0.80, and by luck at 0.55."""
     curve = [
-        {"threshold": n / 100, "merges": 50, "right": 48, "precision": 0.96, "low": 0.91 if sure else 0.85, "high": 1.0}
+        {"threshold": n / 100, "merges": 50, "right": 48, "precision": 0.96, "recall": 0.5,
+         "low": 0.91 if sure else 0.85, "high": 1.0}
         for n, sure in ((n, n == 55 or 62 <= n <= 80) for n in range(50, 101))
     ]  # fmt: skip
     model_id = activate(desk, tmp_path, curve=curve)
@@ -147,6 +148,11 @@ def test_the_curve_proposes_what_is_sure_and_no_lucky_step(desk: Desk, tmp_path:
     )  # fmt: skip
     found = desk.run("propose-thresholds")
     assert (found["auto_merge"], found["careful"], found["propose"]) == (0.62, 0.8, 0.5)
+    page = desk.run("report")
+    assert page["evaluation_id"] == "eval_1"
+    assert set(page["files"]["sizes"]) == {
+        "evaluation.html", "evaluation.json", "precision_recall.svg", "calibration.svg",
+    }  # fmt: skip
     assert not desk.run("auto-mode")["allowed"]
     applied = desk.run("apply-thresholds", auto_merge=found["careful"], propose=found["propose"], reason="as proposed")
     assert applied["auto"]["outcome"] == "pass"
