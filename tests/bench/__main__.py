@@ -20,6 +20,7 @@ SECTIONS = (
     "train_images",
     "cluster",
     "ingest",
+    "embed",
 )
 
 
