@@ -15,6 +15,7 @@ from api.middleware import Endpoint, Gate
 from api.routes import (
     clustering,
     datasets,
+    dedup,
     images,
     insights,
     jobs,
@@ -51,7 +52,7 @@ Turns what people decide into promoted models, again and again, unattended.
 # the busiest first
 _RESOURCES: Final = (
     router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, review, spending,
-    webhooks, operations, clustering, insights, training_data, images,
+    webhooks, operations, clustering, insights, training_data, dedup, images,
 )  # fmt: skip
 
 

@@ -165,9 +165,12 @@ def _answers(client: httpx.Client, desk: Desk) -> None:
     """Ask the active model about pairs that nobody decided."""
     new = "Topic 999 of the interviews matters to customers"
     pairs = [{"a": new, "b": f"{new} indeed", "similarity": 0.9}, {"a": new, "b": f"{new} never", "similarity": 0.9}]
-    upload = client.post("/v1/uploads", content="\n".join(json.dumps(pair) for pair in pairs)).json()["upload"]
-    job = client.post("/v1/dedup/predict", json={"pairs": upload}, headers={"Prefer": "wait=30"}).json()
-    merge, separate = job["result"]["predictions"]
+    merge, separate = (
+        client.post("/v1/dedup/predict-pair", json=pair, headers={"Prefer": "wait=30"}).json()["result"]["predictions"][
+            0
+        ]
+        for pair in pairs
+    )
     assert (merge["should_merge"], separate["should_merge"]) == (True, False)
     assert {merge["path"], separate["path"]} == {"model"}
     assert desk.rows("SELECT count(*) FROM model_predictions WHERE model_id IS NOT NULL") == [(2,)]
