@@ -12,10 +12,10 @@ from api.commands import files
 from api.demo.walker import Walker
 from shared.contracts import JsonObject
 
-_WEBCAMS: Final = 22
+_WEBCAMS: Final = 30
 _FRAMES: Final = 12
 _SEED: Final = 20260212
-_EPOCHS: Final = 24
+_EPOCHS: Final = 20
 _SURFACE: Final = "binary"
 _ASKED: Final = 12
 _LISTED: Final = 20

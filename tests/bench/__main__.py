@@ -17,6 +17,7 @@ SECTIONS = (
     "stages",
     "packs",
     "decode",
+    "score_images",
     "train_images",
     "cluster",
     "ingest",
