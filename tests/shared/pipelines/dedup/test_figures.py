@@ -1,11 +1,14 @@
 """Figures of evaluations, gates, thresholds and pseudonyms: pure functions, against plain definitions."""
 
+from xml.etree import ElementTree as ET
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import Outcome
 from shared.llm.pseudonyms import pseudonymised
+from shared.pipelines.dedup import charts
 from shared.pipelines.dedup.auto import judge
 from shared.pipelines.dedup.fallback import fallback
 from shared.pipelines.dedup.figures import Judged, at, auc, basics, best_accuracy, calibration, curve, wilson
@@ -68,6 +71,17 @@ def test_a_calibrated_model_has_no_error_and_a_boaster_has() -> None:
     assert calibration(fair)["ece"] == pytest.approx(0.0, abs=1e-9)
     boaster = [Judged(truth=place < 5, answer=True, probability=1.0) for place in range(10)]
     assert calibration(boaster) == {"ece": 0.5, "bins": [{"from": 0.9, "pairs": 10, "said": 1.0, "true": 0.5}]}
+
+
+def test_charts_are_whole_svg_whatever_the_figures() -> None:
+    judged = [Judged(truth=n % 3 > 0, answer=n > 2, probability=n / 10) for n in range(11)]
+    for chart in (
+        charts.precision_recall(curve(judged, LEVEL)),
+        charts.precision_recall([]),
+        charts.calibration(calibration(judged)),
+        charts.calibration({}),
+    ):
+        assert ET.fromstring(chart).tag.endswith("svg")  # noqa: S314  (our own)
 
 
 # --- auto -----------------------------------------------------------------------------------------------------------
