@@ -18,6 +18,7 @@ from shared.review import Item
 
 router = APIRouter(prefix="/v1/review", tags=["review"])
 
+_TEXT = r"^[^\x00]*$"  # what a text column takes
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 PipelineName = Annotated[str, Path(pattern=_NAME, description="A pipeline that asks people.")]
 Kind = Annotated[str, Path(pattern=_NAME, description="What is decided on, as `clusters`.")]
@@ -70,7 +71,10 @@ class UndoBody(Contract):
     """Whose decision to take back."""
 
     reviewer: str | None = Field(
-        default=None, max_length=200, description="Another person's, which needs the scope `admin`. Empty: your own."
+        default=None,
+        max_length=200,
+        pattern=_TEXT,
+        description="Another person's, which needs the scope `admin`. Empty: your own.",
     )
 
 

@@ -103,3 +103,13 @@ def test_the_command_line_says_the_same(desk: Desk, cli: CommandLine) -> None:
     assert desk.labels() == {}
     cli("review", "undo", "dedup", "clusters", cluster, code=1)
     cli("review", "decide", "dedup", "clusters", cluster, "{no json", code=2)
+
+
+def test_texts_that_no_column_takes_are_refused(desk: Desk, ada: httpx.Client) -> None:
+    cluster = desk.cluster("alpha", "beta")
+    said = {"decision": {"decision": "approve"}, "note": "null \x00"}
+    assert ada.post(f"{CLUSTERS}/{cluster}", json=said).status_code == 422
+    assert ada.post(f"{CLUSTERS}/{cluster}/undo", json={"reviewer": "null \x00"}).status_code == 422
+    half = b'{"decision": {"decision": "approve"}, "note": "half \\ud800"}'
+    answered = ada.post(f"{CLUSTERS}/{cluster}", content=half, headers={"Content-Type": "application/json"})
+    assert answered.status_code == 422
