@@ -11,8 +11,12 @@ from rich.table import Table
 from api.commands import output
 from api.commands.client import Api
 from api.commands.errors import CommandError, ExitCode
+from api.demo.dedup import DedupWalk
+from api.demo.dedup_report import dedup_table
 from api.demo.gold import GoldWalk
 from api.demo.gold_report import gold_table
+from api.demo.images import ImagesWalk
+from api.demo.images_report import images_table
 from api.demo.local_stack import local_stack
 from api.demo.router import RouterWalk
 from api.demo.router_report import router_table
@@ -51,9 +55,11 @@ def run(steps: Steps) -> list[Table]:
         router = RouterWalk(api, output.out(), steps.step).whole_loop(make_samples())
         gold = GoldWalk(api, output.out(), steps.step).whole_loop()
         stages = StagesWalk(api, output.out(), steps.step).whole_loop()
+        dedup = DedupWalk(api, output.out(), steps.step).whole_loop()
+        images = ImagesWalk(api, output.out(), steps.step).whole_loop()
         with steps.step("Stop the stack"):
             at_the_end.close()
-    return [router_table(router), gold_table(gold), stages_table(stages)]
+    return [router_table(router), gold_table(gold), stages_table(stages), dedup_table(dedup), images_table(images)]
 
 
 def main() -> int:
