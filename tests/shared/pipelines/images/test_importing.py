@@ -2,23 +2,21 @@
 
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
 from PIL import Image
-from psycopg import Connection
 
 from shared.artifacts import FileRef
-from shared.db import images
-from shared.db.images import Looked
-from shared.pipelines.images import importing
 from shared.pipelines.images.contracts import image_id, webcam_id
 from shared.pipelines.images.decoding import clean
+from shared.settings import get_settings
 from tests.shared.pipelines.images import hostile
 from tests.shared.pipelines.images.studio import Studio, table, zipped
 from tests.support.shared_data import shared_data
+from tests.support.small_http import Reply, Request, SmallServer
 
 
 def _sha(data: bytes) -> str:
@@ -140,28 +138,23 @@ def test_a_bomb_in_a_zip_is_not_unpacked(studio: Studio) -> None:
     assert (result["new"], result["reasons"]) == (1, {"too-large": 1})
 
 
-def test_an_attempt_that_dies_loses_its_last_round_at_most(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {f"cam/{n:03d}.jpg": hostile.jpeg(seed=n) for n in range(12)}
-    monkeypatch.setattr(importing, "_ROUND", 4)
-    looked_at: list[str] = []
-    real = images.put_looked
-
-    def dies_in_round_three(conn: Connection, job_id: str, looked: Sequence[Looked]) -> None:
-        real(conn, job_id, looked)
-        looked_at.extend(each.name for each in looked)
-        if len(looked_at) == 12:
-            raise OSError("the power is cut before the commit")
-
-    monkeypatch.setattr(images, "put_looked", dies_in_round_three)
+def test_killed_again_and_again_every_picture_comes_in_once(
+    studio: Studio, run_dying: Callable[[str, int], bool]
+) -> None:
+    files = {f"cam/{n:03d}.jpg": hostile.jpeg(seed=n) for n in range(80)}
+    files["cam/bad.jpg"] = hostile.truncated()
     job_id = studio.submit("import", images=studio.upload(zipped(files)))
-    with pytest.raises(AssertionError, match="nothing is due"):
-        studio.finish(job_id)  # its second attempt is only due in some seconds
-    with studio.database.transaction() as conn:
-        conn.execute("UPDATE jobs SET run_at = now()")
+    reached = []
+    for _ in range(2):
+        assert run_dying(job_id, 160)  # a round of 32 pictures has about 110 effects
+        studio.rescue(job_id)
+        reached.append(studio.rows("SELECT count(*) FROM image_imports WHERE job_id = %s", job_id)[0][0])
+    assert 0 < reached[0] < reached[1]
     result = studio.finish(job_id).result
     assert result is not None
-    assert (result["new"], result["known"]) == (12, 0)
-    assert looked_at == [*sorted(files), *sorted(files)[8:]]  # the rounds before are not done again
+    assert (result["new"], result["known"], result["refused"]) == (80, 0, 1)
+    assert [line["name"] for line in studio.lines(result, "imported.csv")] == [*files]
+    assert studio.rows("SELECT count(*) FROM images") == [(80,)]
 
 
 def test_real_pictures_come_in_with_their_people_and_labels(studio: Studio) -> None:
@@ -178,3 +171,21 @@ def test_real_pictures_come_in_with_their_people_and_labels(studio: Studio) -> N
     dataset = studio.run("export-dataset")
     assert sum(split["images"] for split in dataset["splits"].values()) == 672
     assert all(0.4 < split["mean_target"] < 0.6 for split in dataset["splits"].values())
+
+
+def test_pictures_come_from_addresses(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = hostile.jpeg()
+
+    def answer(request: Request) -> Reply:
+        return Reply(body=good) if request.path == "/good.jpg" else Reply(status=404)
+
+    with SmallServer(answer) as server:
+        lines = [{"url": f"{server.url}/{name}", "webcam": "Pier"} for name in ("good.jpg", "gone.jpg")]
+        manifest = studio.upload(table(lines))
+        error = studio.refusal("import", manifest=manifest)
+        assert error["details"]["reasons"] == {"bad-address": 2}  # plain http, and an address of our own
+        monkeypatch.setenv("FETCH_PRIVATE_ADDRESSES", "true")
+        get_settings.cache_clear()
+        result = studio.run("import", manifest=manifest)
+    assert (result["new"], result["reasons"]) == (1, {"http-status": 1})
+    assert studio.rows("SELECT source FROM images") == [(_sha(good),)]
