@@ -11,6 +11,7 @@ from hypothesis.errors import InvalidArgument, Unsatisfiable
 from openapi_spec_validator import validate
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
@@ -32,6 +33,10 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+
+# A body that breaks its schema may also be longer than the front takes; schemathesis knows all of these but 413.
+_STATUSES = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429]
+REFUSALS = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": _STATUSES}}})
 
 
 @pytest.fixture
@@ -75,7 +80,7 @@ def test_the_examples_are_what_the_front_accepts(front: Front) -> None:
 def test_nothing_that_is_sent_makes_a_server_error_and_answers_fit_their_schema(
     front: Front, mode: GenerationMode
 ) -> None:
-    document = schemathesis.openapi.from_url(f"{front.url}/openapi.json")
+    document = schemathesis.openapi.from_url(f"{front.url}/openapi.json", config=REFUSALS)
     headers = {"Authorization": f"Bearer {front.key()}"}
     for result in document.get_all_operations():
         assert isinstance(result, Ok), result
