@@ -1,5 +1,6 @@
 """``python -m tests.bench [SECTION ...]``: run the benchmarks and print one table of ratios."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -30,6 +31,7 @@ def main(names: list[str]) -> None:
     unknown = set(names) - set(SECTIONS)
     if unknown:
         raise SystemExit(f"no such section: {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as workers run; read when the libraries load
     with running_bench() as bench:
         for name in names or SECTIONS:
             print(name, flush=True)
