@@ -76,6 +76,12 @@ class ClusterDecision(Contract):
     subset: tuple[InsightId, ...] = Field(
         default=(), max_length=1_000, description="For `partial`: the insights that are one thing, two or more of them."
     )
+    seen: tuple[InsightId, ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="All insights that the person saw. The decision is refused when others are in the cluster by now;"
+        " empty: whatever is in it.",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

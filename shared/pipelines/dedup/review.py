@@ -51,7 +51,14 @@ def _check_cluster(conn: Connection, cluster_id: str, decision: BaseModel) -> No
             code="cluster-retired",
         )
     members = set(dedup.members_of(conn, cluster_id))
-    subset = set(ClusterDecision.model_validate(decision.model_dump()).subset)
+    decided = ClusterDecision.model_validate(decision.model_dump())
+    if decided.seen and set(decided.seen) != members:
+        raise ConflictError(
+            f"the cluster {cluster_id} has other insights by now than the person saw",
+            advice="look at it again, then decide",
+            code="cluster-changed",
+        )
+    subset = set(decided.subset)
     if subset - members:
         raise InvalidInputError(
             "subset names insights that are not in the cluster", advice="name some of its own", code="not-in-cluster"

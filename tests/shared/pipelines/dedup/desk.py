@@ -64,10 +64,12 @@ class Desk(School):
             return list(review.next_items(conn, get_pipeline("dedup"), kind, reviewer=by, limit=limit))
 
     def decide(
-        self, item: str, decision: str, *subset: str, kind: str = CLUSTERS, by: str = PERSON
+        self, item: str, decision: str, *subset: str, kind: str = CLUSTERS, by: str = PERSON, seen: Sequence[str] = ()
     ) -> JsonObject:  # fmt: skip
-        """Decide on a cluster or a merge; ``subset`` are statements."""
+        """Decide on a cluster or a merge; ``subset`` and ``seen`` are statements."""
         told: JsonObject = {"decision": decision}
+        if seen:
+            told["seen"] = [insight_id(statement) for statement in seen]
         if subset:
             told["subset"] = [insight_id(statement) for statement in subset]
         with self.database.transaction() as conn:

@@ -185,6 +185,15 @@ def test_decided_pairs_and_retired_clusters_are_not_served(desk: Desk) -> None:
     assert desk.decide(subset, "reject", by="Bob")["separate"] == 1
 
 
+def test_nobody_decides_about_what_they_have_not_seen(desk: Desk) -> None:
+    cluster = desk.cluster(*ABC)
+    with pytest.raises(ConflictError, match="other insights by now"):
+        desk.decide(cluster, "approve", seen=ABC[:2])
+    assert desk.labels() == {}
+    desk.decide(cluster, "approve", seen=ABC)
+    assert len(desk.labels()) == 3
+
+
 def test_items_are_blind_until_somebody_asks(desk: Desk) -> None:
     cluster = desk.cluster("alpha", "beta", similarity=0.93, probability=0.97)
     (item,) = desk.waiting()
