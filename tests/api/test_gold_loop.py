@@ -13,6 +13,7 @@ import pytest
 
 from shared.artifact_stores import open_store
 from shared.db.pool import Database
+from shared.files import uploads_of
 from shared.pipelines.gold import sample, sample_expert
 from shared.settings import Settings
 from shared.stack.process import ChildProcess
@@ -94,7 +95,7 @@ def test_gold_goes_from_reports_to_a_second_fine_tune_that_errs_less(
 def _in_artifacts(settings: Settings, uploads: set[str]) -> dict[str, str]:
     """Return all that is stored but for the reports themselves, as they were sent."""
     url = settings.artifacts()
-    return in_blobs(open_store(url, settings), Path(urlsplit(url).path), besides=uploads)
+    return in_blobs(uploads_of(open_store(url, settings)), Path(urlsplit(url).path), besides=uploads)
 
 
 def _curate(at: Desk, folder: Path) -> set[str]:
