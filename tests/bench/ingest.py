@@ -1,6 +1,7 @@
 """Statements a second of ``dedup.ingest``, over plain requests for their vectors and one COPY.
 
-The provider is in this process and answers at once. The plain way checks no line, keeps no vector for the next time, looks for no duplicate and links no source.
+The provider is in this process and answers at once. The plain way checks no line, keeps no vector for the next time,
+looks for no duplicate and links no source.
 """
 
 import base64
