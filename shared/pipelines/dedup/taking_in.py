@@ -4,8 +4,7 @@ Each line is a statement with its source and where in it (``locator``). What is 
 until ``check-incoming`` has made insights of it, so nothing is lost whatever happens between.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -17,19 +16,17 @@ from shared.db import dedup
 from shared.db.dedup import StagedStatement
 from shared.errors import InvalidInputError
 from shared.files import Upload, open_upload
-from shared.lines import Format, Record, Unreadable, read_records
+from shared.lines import Format, read_records
 from shared.pipeline import Done, Run
 from shared.pipelines.dedup.auto import require_auto
 from shared.pipelines.dedup.contracts import insight_id, normalised, read_statement, source_id
 from shared.pipelines.dedup.policy import Mode, policy
+from shared.refusals import LineCheck
 
-_LISTED: Final = 100  # bad lines that are named; of the others only the count
 _BATCH: Final = 2_000  # lines for one transaction
 _CHECKED: Final = 0.9  # of the work is done when all lines are checked
 _FIELDS: Final = ("statement", "source", "locator")
 _PEEK: Final = 4_096
-
-Write = Callable[[StagedStatement], None]
 
 
 class TakeInParams(Contract):
@@ -58,14 +55,6 @@ class TakeInResult(Contract):
     new_sources: int
 
 
-class BadLine(Contract):
-    """A line that cannot be taken in, and why."""
-
-    line: int
-    reason: str
-    message: str
-
-
 def take_in(run: Run, params: TakeInParams) -> Done:
     """Check and stage every line; what is returned then lets all of them wait.
 
@@ -78,7 +67,7 @@ def take_in(run: Run, params: TakeInParams) -> Done:
             require_auto(conn)
     with run.staging() as conn:
         dedup.stage_incoming(conn, run.job_id, run.attempt)
-    check = _Check(params.source)
+    check = LineCheck(lambda fields, line: read_line(fields, line=line, source=params.source))
     file_format = _format_of(run, params.file)
     with open_upload(run, params.file) as file:
         records = read_records(file, file_format, ("statement",))
@@ -89,7 +78,13 @@ def take_in(run: Run, params: TakeInParams) -> Done:
     if check.refused or not check.lines:
         with run.staging() as conn:
             dedup.drop_incoming(conn, run.job_id, run.attempt)
-        raise check.refusal()
+        raise check.refusal(
+            "statements",
+            "taken in",
+            code="lines-refused",
+            advice="correct the lines listed in the details and send the whole file again",
+            empty="send JSON lines, or CSV with a header",
+        )
     run.report(_CHECKED, "taking in", lines=check.lines, refused=0)
     result = TakeInResult(run=run.job_id, lines=check.lines, waiting=0, repeated=0, new_sources=0)
 
@@ -109,61 +104,6 @@ def _format_of(run: Run, upload: str) -> Format:
     with open_upload(run, upload) as file:
         start = file.read(_PEEK).removeprefix(b"\xef\xbb\xbf").lstrip()
     return "jsonl" if not start or start.startswith((b"{", b"[")) else "csv"
-
-
-class _Check:
-    """Goes through the lines of a file, some at a time."""
-
-    def __init__(self, source: str | None) -> None:
-        self._source = source
-        self._bad: list[BadLine] = []
-        self._reasons: Counter[str] = Counter()
-        self.lines = 0
-
-    @property
-    def refused(self) -> int:
-        """How many lines are bad."""
-        return self._reasons.total()
-
-    def some(self, records: list[Record], write: Write) -> None:
-        """Check lines and write the good ones; after the first bad line nothing is written any more."""
-        for row in self._good(records):
-            if not self.refused:
-                write(row)
-
-    def refusal(self) -> InvalidInputError:
-        """Return the error that says what is wrong with the file."""
-        if not self._bad:
-            return InvalidInputError("the file has no statements", advice="send JSON lines, or CSV with a header")
-        first = self._bad[0]
-        return InvalidInputError(
-            f"{self.refused:,} of {self.lines:,} lines are refused, so nothing was taken in;"
-            f" line {first.line}: {first.message}",
-            code="lines-refused",
-            advice="correct the lines listed in the details and send the whole file again",
-            lines=[line.model_dump() for line in self._bad],
-            reasons=dict(self._reasons),
-            refused=self.refused,
-            rows=self.lines,
-        )
-
-    def _good(self, records: list[Record]) -> Iterator[StagedStatement]:
-        for record in records:
-            self.lines += 1
-            if isinstance(record.fields, Unreadable):
-                self._refuse(record.line, "unreadable", record.fields.reason)
-                continue
-            try:
-                row = read_line(record.fields, line=record.line, source=self._source)
-            except InvalidInputError as error:
-                self._refuse(record.line, str(error.details["reason"]), error.message)
-                continue
-            yield row
-
-    def _refuse(self, line: int, reason: str, message: str) -> None:
-        self._reasons[reason] += 1
-        if len(self._bad) < _LISTED:
-            self._bad.append(BadLine(line=line, reason=reason, message=message))
 
 
 def read_line(fields: Mapping[str, Any], *, line: int, source: str | None) -> StagedStatement:

@@ -5,10 +5,10 @@ taken over as that person's own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from psycopg import Connection
 from pydantic import Field, model_validator
@@ -18,17 +18,15 @@ from shared.db import stages
 from shared.db.stages import StagedRow
 from shared.errors import InvalidInputError, RefusedError
 from shared.files import Upload, open_upload
-from shared.lines import Record, Unreadable, read_records
+from shared.lines import read_records
 from shared.pipeline import Done, Run
 from shared.pipelines.stages.contracts import canonical
-from shared.pipelines.stages.rows import NOTE, UNREADABLE, FileRow, Note, check_note, read_row, reason_of
+from shared.pipelines.stages.rows import NOTE, FileRow, Note, check_note, read_row
+from shared.refusals import LineCheck
 
-_LISTED: Final = 100  # bad lines that are named; of the others only the count
 _BATCH: Final = 2_000  # lines for one transaction
 _CHECKED: Final = 0.8  # of the work is done when all lines are checked
 _SCHEDULES: Final = "schedule:"
-
-Write = Callable[[StagedRow], None]
 
 
 class ImportRowsParams(Contract):
@@ -58,14 +56,6 @@ class ImportRowsResult(Contract):
     stages: dict[str, int]
 
 
-class BadLine(Contract):
-    """A line that cannot be imported, and why."""
-
-    line: int
-    reason: str
-    message: str
-
-
 def import_rows(run: Run, params: ImportRowsParams) -> Done:
     """Check and stage every line; what is returned then moves all of them in.
 
@@ -82,19 +72,26 @@ def import_rows(run: Run, params: ImportRowsParams) -> Done:
         while batch := list(islice(records, _BATCH)):
             with run.staging() as conn, stages.staged_rows(conn, run.job_id, run.attempt) as write:
                 check.some(batch, write)
-            run.report(_CHECKED / 2, "checking lines", rows=check.rows, refused=check.refused)
-    if check.refused or not check.rows:
+            run.report(_CHECKED / 2, "checking lines", rows=check.lines, refused=check.refused)
+    if check.refused or not check.lines:
         with run.staging() as conn:
             stages.drop_import(conn, run.job_id, run.attempt)
-        raise check.refusal()
-    run.report(_CHECKED, "adding rows", rows=check.rows, refused=0)
+        raise check.refusal(
+            "rows",
+            "imported",
+            code="rows-refused",
+            advice="correct the lines listed in the details and send the whole file again; their schema_versions must"
+            " be those of the current contracts (docs/schemas/stages/)",
+            empty="send the rows as JSON lines, one object a line",
+        )
+    run.report(_CHECKED, "adding rows", rows=check.lines, refused=0)
     result = ImportRowsResult(
-        rows=check.rows, new=0, known=0, approved=0, without_industry=check.without_industry, stages=dict(check.stages)
+        rows=check.lines, new=0, known=0, approved=0, without_industry=check.without_industry, stages=dict(check.stages)
     )
 
     def record(conn: Connection) -> ImportRowsResult:
         merged = stages.merge_import(conn, run.job_id, run.attempt, run.actor)
-        figures = {"new": merged.new, "known": check.rows - merged.new, "approved": merged.approved}
+        figures = {"new": merged.new, "known": check.lines - merged.new, "approved": merged.approved}
         return result.model_copy(update=figures)
 
     return Done(result=result, record=record)
@@ -116,60 +113,21 @@ def _check_note(note: str | None) -> None:
         raise ValueError(error.message) from None
 
 
-class _Check:
-    """Goes through the lines of a file, some at a time."""
+class _Check(LineCheck[StagedRow]):
+    """Goes through the lines of a file, and counts what the good ones are about."""
 
     def __init__(self, params: ImportRowsParams) -> None:
+        super().__init__(lambda fields, _line: self._row(fields))
         self._params = params
-        self._bad: list[BadLine] = []
-        self._reasons: Counter[str] = Counter()
-        self.rows = 0
         self.without_industry = 0
         self.stages: Counter[str] = Counter()
 
-    @property
-    def refused(self) -> int:
-        """How many lines are bad."""
-        return self._reasons.total()
-
-    def some(self, records: list[Record], write: Write) -> None:
-        """Check lines and write the good ones; after the first bad line nothing is written any more."""
-        for row in self._good(records):
-            if not self.refused:
-                write(row)
-
-    def refusal(self) -> InvalidInputError:
-        """Return the error that says what is wrong with the file."""
-        if not self._bad:
-            return InvalidInputError("the file has no rows", advice="send the rows as JSON lines, one object a line")
-        first = self._bad[0]
-        return InvalidInputError(
-            f"{self.refused:,} of {self.rows:,} rows are refused, so nothing was imported;"
-            f" line {first.line}: {first.message}",
-            code="rows-refused",
-            advice="correct the lines listed in the details and send the whole file again; their schema_versions must"
-            " be those of the current contracts (docs/schemas/stages/)",
-            lines=[line.model_dump() for line in self._bad],
-            reasons=dict(self._reasons),
-            refused=self.refused,
-            rows=self.rows,
-        )
-
-    def _good(self, records: list[Record]) -> Iterator[StagedRow]:
-        for record in records:
-            self.rows += 1
-            if isinstance(record.fields, Unreadable):
-                self._refuse(record.line, UNREADABLE, record.fields.reason)
-                continue
-            try:
-                row = read_row(record.fields)
-                note = self._note(row)
-            except InvalidInputError as error:
-                self._refuse(record.line, reason_of(error), error.message)
-                continue
-            self.stages[row.stage] += 1
-            self.without_industry += row.industry is None
-            yield _staged(row, note)
+    def _row(self, fields: Mapping[str, Any]) -> StagedRow:
+        row = read_row(fields)
+        note = self._note(row)
+        self.stages[row.stage] += 1
+        self.without_industry += row.industry is None
+        return _staged(row, note)
 
     def _note(self, row: FileRow) -> tuple[str, datetime | None] | None:
         """Return what the approval of a row is stored with; None: it waits."""
@@ -181,11 +139,6 @@ class _Check:
                 "it is to be approved and has no note", advice="give one: --note, or `note` of the row", reason=NOTE
             )
         return note, row.at
-
-    def _refuse(self, line: int, reason: str, message: str) -> None:
-        self._reasons[reason] += 1
-        if len(self._bad) < _LISTED:
-            self._bad.append(BadLine(line=line, reason=reason, message=message))
 
 
 def _staged(row: FileRow, approval: tuple[str, datetime | None] | None) -> StagedRow:
