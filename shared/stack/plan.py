@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from shared.contracts import Queue, Scope
 from shared.db import keys as key_rows
@@ -114,8 +115,8 @@ def _servers(settings: Settings, home: Home, secrets: Secrets) -> tuple[list[Par
     env = {"PATH": os.environ.get("PATH", os.defpath), MARK: str(home.folder)}
     found: list[Part] = []
     exports = {
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "DATABASE_URL": _of_others(settings.database_url.get_secret_value(), secrets.postgres_password),
+        "REDIS_URL": _of_others(settings.redis_url.get_secret_value(), secrets.redis_password),
     }
     if not exports["DATABASE_URL"]:
         server = Postgres(
@@ -130,3 +131,11 @@ def _servers(settings: Settings, home: Home, secrets: Secrets) -> tuple[list[Par
         found.append(parts.redis_part(broker, env))
         exports["REDIS_URL"] = broker.url()
     return found, exports
+
+
+def _of_others(url: str, own_password: str) -> str:
+    """Return a server's address; none for our own embedded one, told by its password.
+
+    ``tuneyard env`` exports those, and in that shell the stack may be started again, on other ports.
+    """
+    return "" if url and urlsplit(url).password == own_password else url

@@ -84,6 +84,19 @@ def test_servers_of_the_environment_are_used_instead_of_embedded_ones(home: Home
     assert plan.exports["ARTIFACTS_URL"] == "s3://bucket/prefix"
 
 
+def test_addresses_of_its_own_servers_from_an_earlier_run_are_not_taken_for_others(home: Home) -> None:
+    """In a shell that has evaluated ``tuneyard env``."""
+    secrets = home.secrets()
+    earlier = {
+        "database_url": f"postgresql://tuneyard:{secrets.postgres_password}@{LOOPBACK}:1/tuneyard",
+        "redis_url": f"redis://:{secrets.redis_password}@{LOOPBACK}:1/0",
+    }
+    plan = plan_of(home, **earlier)
+    assert {"postgres", "redis"} <= {part.name for part in plan.parts}
+    assert plan.exports["DATABASE_URL"] != earlier["database_url"]
+    assert plan.exports["REDIS_URL"] != earlier["redis_url"]
+
+
 def test_every_part_but_the_servers_runs_a_command_of_the_table(home: Home) -> None:
     plan = plan_of(home)
     assert {part.name: part.argv[1:] for part in plan.parts} == {name: argv[1:] for name, argv in COMMANDS.items()}
