@@ -14,6 +14,7 @@ from shared.ids import canonical_json
 from shared.page import document
 from shared.pipeline import Done, Run
 from shared.pipelines.dedup.charts import calibration, precision_recall
+from shared.pipelines.dedup.policy import policy
 
 PAGE_FILE: Final = "evaluation.html"
 FIGURES_FILE: Final = "evaluation.json"
@@ -71,14 +72,34 @@ def _parts(evaluation_id: str, window: JsonObject, charts: str) -> Iterator[str]
         "plain similarity": candidate.get("similarity") or {},
     }
     yield _table(compared)
-    yield f"<section>{charts}</section>\n"
-    for title, name in (("False merges", "false_merge_ids"), ("Misses", "miss_ids")):
+    sure = _at_auto_merge(candidate.get("at_auto_merge") or {})
+    yield f"<section><h2>Merging without a person</h2><p>{sure}</p></section>\n"
+    yield "<section><h2>How sure, and how right</h2>"
+    yield (
+        "<p>Left: the precision at each recall, with the lower end of its interval dashed. Right: of the pairs to which"
+        " a probability was given, the share that are merges; on the diagonal all is as was said. The expected"
+        f" calibration error is {_shown((candidate.get('calibration') or {}).get('ece'))}.</p>"
+    )
+    yield f"{charts}</section>\n"
+    for title, count, name in (("False merges", "false_merges", "false_merge_ids"), ("Misses", "misses", "miss_ids")):
         ids = "".join(f"<li><code>{escape(each)}</code></li>" for each in candidate.get(name) or [])
-        yield f"<section><h2>{title}</h2><ul>{ids or '<li>none</li>'}</ul></section>\n"
+        head = f"<h2>{title}: {candidate.get(count, 0)}</h2>"
+        yield f"<section>{head}<ul>{ids or '<li>none</li>'}</ul></section>\n"
+
+
+def _at_auto_merge(point: JsonObject) -> str:
+    """Return the sentence on merges at the threshold of mode auto that counted when the model was evaluated."""
+    if not point.get("merges"):
+        return "At the threshold that counted, no held-out pair was merged."
+    return (
+        f"At a confidence of {point['threshold']:.2f} or more, {point['right']} of {point['merges']} merges were right:"
+        f" a precision of {_shown(point['precision'])} ({policy().auto.confidence_level:.0%} interval"
+        f" {_shown(point['low'])} to {_shown(point['high'])}) and a recall of {_shown(point['recall'])}."
+    )
 
 
 def _table(compared: Mapping[str, Mapping[str, Any]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in compared)
+    head = "".join(f"<th class=number>{name}</th>" for name in compared)
     body = "".join(f"<tr><td>{row}</td>{_cells(row, compared)}</tr>" for row in _ROWS)
     return f"<section><table><tr><th></th>{head}</tr>{body}</table></section>\n"
 
@@ -88,4 +109,4 @@ def _cells(row: str, compared: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value:.4g}"
