@@ -100,5 +100,6 @@ def _read(review: Review, decision: JsonObject) -> BaseModel:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'decision'}: {fault['msg']}" for fault in faults)
         raise InvalidInputError(
-            f"this is no decision about {review.kind}: {told}", advice="send a decision of the review's contract"
+            f"this is no decision about {review.kind}: {told}",
+            advice="its contract is in GET /v1/review/PIPELINE, and in `tuneyard review kinds PIPELINE --json`",
         ) from None

@@ -33,7 +33,7 @@ def test_a_person_decides_and_takes_it_back(desk: Desk, ada: httpx.Client) -> No
     cluster = desk.cluster("alpha", "beta", "gamma", similarity=0.91)
     (kind, merges) = ada.get("/v1/review/dedup").json()["items"]
     assert (kind["kind"], merges["kind"]) == ("clusters", "merges")
-    assert set(kind["decision"]["properties"]) == {"decision", "subset"}
+    assert set(kind["decision"]["properties"]) == {"decision", "subset", "seen"}
     (item,) = ada.get(CLUSTERS, params={"limit": 5}).json()["items"]
     assert item["id"] == cluster
     assert "0.91" not in str(item)

@@ -20,8 +20,8 @@ def require_auto(conn: Connection) -> None:
         raise RefusedError(
             f"mode auto is refused: {verdict.sentence}",
             code="auto-refused",
-            advice="use mode assist, which asks a person; decide more clusters and fine-tune again, or apply a higher"
-            " threshold (dedup.propose-thresholds, dedup.apply-thresholds)",
+            advice="use mode assist, which asks a person; decide more clusters and fine-tune again, or apply a"
+            " threshold that dedup.propose-thresholds names",
         )
 
 

@@ -86,7 +86,7 @@ class ClusterDecision(Contract):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.decision == "partial") != bool(self.subset):
-            raise ValueError("subset belongs to partial, and to nothing else")
+            raise ValueError("partial needs a subset, and approve and reject take none")
         if self.subset and len(set(self.subset)) < max(2, len(self.subset)):
             raise ValueError("subset must name two different insights or more")
         return self

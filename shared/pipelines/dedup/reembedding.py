@@ -68,6 +68,8 @@ def reembed(run: Run, params: ReembedParams) -> Done:
             raise UnavailableError("statements came in meanwhile", advice="nothing: they are embedded in the next try")
         swapped = dedup.swap_vectors(conn)
         sentence = f"{swapped.insights:,} insights have vectors of {model} now: run dedup.cluster."
+        if not swapped.insights:
+            sentence = f"All insights have vectors of {model} already."
         return result.model_copy(update={"sentence": sentence, **swapped._asdict()})
 
     return Done(result=result, record=record)

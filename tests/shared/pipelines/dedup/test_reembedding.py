@@ -60,6 +60,7 @@ def test_all_statements_get_vectors_of_one_model(desk: Desk) -> None:
     assert desk.rows("SELECT FROM reembedded") == desk.rows("SELECT FROM neighbours") == []
     again = desk.run("reembed")
     assert (again["insights"], again["merged"]) == (0, 0)
+    assert again["sentence"] == f"All insights have vectors of {NEW} already."
     clustered = desk.run("cluster", threshold=0.7)
     assert clustered["compared"] == len(STATEMENTS)
     assert clustered["embedding_model"] == NEW
