@@ -23,6 +23,7 @@ SECTIONS = (
     "cluster",
     "ingest",
     "embed",
+    "predict",
 )
 
 
