@@ -88,11 +88,11 @@ def _parts(evaluation_id: str, window: JsonObject, charts: str) -> Iterator[str]
 
 
 def _at_auto_merge(point: JsonObject) -> str:
-    """Return the sentence on merges at the threshold of mode auto that counted when the model was evaluated."""
+    """Return the sentence on merges at the policy's threshold of mode auto; a person may have applied another since."""
     if not point.get("merges"):
-        return "At the threshold that counted, no held-out pair was merged."
+        return "At the policy's threshold no held-out pair was merged."
     return (
-        f"At a confidence of {point['threshold']:.2f} or more, {point['right']} of {point['merges']} merges were right:"
+        f"At the policy's threshold, a confidence of {point['threshold']:.2f} or more, {point['right']} of {point['merges']} merges were right:"
         f" a precision of {_shown(point['precision'])} ({policy().auto.confidence_level:.0%} interval"
         f" {_shown(point['low'])} to {_shown(point['high'])}) and a recall of {_shown(point['recall'])}."
     )

@@ -24,7 +24,7 @@ def require_labels(conn: Connection) -> dedup.LabelCounts:
         raise ConflictError(
             f"{counts.conflicts} pairs of decisions contradict each other: nothing is exported or trained until they"
             " are settled",
-            advice="see GET /v1/dedup/conflicts, then undo or change a decision",
+            advice="list them with dedup.conflicts, then undo or change a decision",
             code="conflicting-decisions",
             conflicts=counts.conflicts,
         )

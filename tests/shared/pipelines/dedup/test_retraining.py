@@ -157,7 +157,7 @@ def test_the_curve_proposes_what_is_sure_and_no_lucky_step(desk: Desk, tmp_path:
     (name,) = (name for name in pages if name.endswith("evaluation.html"))
     with desk.store.open(pages[name]) as file:
         text = file.read().decode()
-    assert "no held-out pair was merged" in text  # this model was judged without a threshold
+    assert "no held-out pair was merged" in text
     assert "<h2>False merges: 0</h2>" in text
     assert not desk.run("auto-mode")["allowed"]
     applied = desk.run("apply-thresholds", auto_merge=found["careful"], propose=found["propose"], reason="as proposed")
