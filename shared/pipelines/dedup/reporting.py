@@ -92,8 +92,8 @@ def _at_auto_merge(point: JsonObject) -> str:
     if not point.get("merges"):
         return "At the policy's threshold no held-out pair was merged."
     return (
-        f"At the policy's threshold, a confidence of {point['threshold']:.2f} or more, {point['right']} of {point['merges']} merges were right:"
-        f" a precision of {_shown(point['precision'])} ({policy().auto.confidence_level:.0%} interval"
+        f"At the policy's threshold, a confidence of {point['threshold']:.2f} or more, {point['right']} of"
+        f" {point['merges']} merges were right: a precision of {_shown(point['precision'])} ({policy().auto.confidence_level:.0%} interval"
         f" {_shown(point['low'])} to {_shown(point['high'])}) and a recall of {_shown(point['recall'])}."
     )
 
