@@ -91,10 +91,11 @@ def _at_auto_merge(point: JsonObject) -> str:
     """Return the sentence on merges at the policy's threshold of mode auto; a person may have applied another since."""
     if not point.get("merges"):
         return "At the policy's threshold no held-out pair was merged."
+    level, low, high = policy().auto.confidence_level, _shown(point["low"]), _shown(point["high"])
     return (
         f"At the policy's threshold, a confidence of {point['threshold']:.2f} or more, {point['right']} of"
-        f" {point['merges']} merges were right: a precision of {_shown(point['precision'])} ({policy().auto.confidence_level:.0%} interval"
-        f" {_shown(point['low'])} to {_shown(point['high'])}) and a recall of {_shown(point['recall'])}."
+        f" {point['merges']} merges were right: a precision of {_shown(point['precision'])} ({level:.0%} interval {low}"
+        f" to {high}) and a recall of {_shown(point['recall'])}."
     )
 
 
