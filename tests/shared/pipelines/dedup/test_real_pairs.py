@@ -5,7 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.contracts import Outcome
 from shared.llm.engines import minilm
+from shared.pipelines.dedup.auto import judge
+from shared.pipelines.dedup.figures import Judged, curve
+from shared.pipelines.dedup.policy import policy
 from tests.support.argument_pairs import FILE, Figures, ask, fold, learn, read, sense_cosines, some, word_cosines
 from tests.support.encoder import encoder
 
@@ -28,3 +32,7 @@ def test_what_was_learned_holds_on_other_topics(tmp_path: Path, monkeypatch: pyt
     same = np.array([pair.same for pair in asked])
     assert merge.mean() == pytest.approx(same.mean(), abs=0.08)  # it is as sure as it may be
     assert sum(merge >= 0.9) < 0.1 * sum(same)  # and so hardly ever sure enough to merge by itself
+    rules = policy()
+    judged = [Judged(bool(truth), bool(p >= 0.5), float(p)) for truth, p in zip(same, merge, strict=True)]
+    figures = {"rows": len(judged), "curve": curve(judged, rules.auto.confidence_level)}
+    assert judge(figures, rules.thresholds.auto_merge).outcome is not Outcome.PASS, "mode auto is refused"
