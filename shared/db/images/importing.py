@@ -73,6 +73,9 @@ VALUES (%(id)s, %(webcam_id)s, %(captured_at)s, %(hour)s, %(source)s, %(artifact
         %(format)s)
 ON CONFLICT DO NOTHING
 """
+_MOMENT: Final = """
+UPDATE images SET captured_at = %(captured_at)s, hour = %(hour)s WHERE id = %(id)s AND captured_at IS NULL
+"""
 _KNOWN: Final = "SELECT id, webcam_id FROM images WHERE source = %s OR artifact = %s ORDER BY source <> %s LIMIT 1"
 _NOTE: Final = """
 INSERT INTO image_imports (job_id, position, name, outcome, image_id, reason, message, rated)
@@ -120,6 +123,8 @@ def _put_image(conn: Connection, image: NewImage) -> tuple[str, str, str | None]
     conn.execute(_WEBCAM, vars(image))
     if conn.execute(_IMAGE, vars(image)).rowcount:
         return image.id, "new", None
+    if image.captured_at:  # a folder was imported first, and now the manifest that knows more
+        conn.execute(_MOMENT, vars(image))
     ((known, webcam),) = conn.execute(_KNOWN, [image.source, image.artifact, image.source]).fetchall()
     return known, "known", None if webcam == image.webcam_id else OTHER_WEBCAM
 

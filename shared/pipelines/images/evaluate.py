@@ -1,5 +1,6 @@
 """The step ``evaluate``: a registry's candidate on its frozen test split, or a checkpoint on a manifest (seed 003)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -7,7 +8,7 @@ from shared.contracts import Contract, JsonObject, Verdict
 from shared.errors import InvalidInputError
 from shared.files import ResultFiles, open_upload
 from shared.gates import no_regression
-from shared.pipeline import Comparison, Done, Run, Scores
+from shared.pipeline import Comparison, Done, Row, Run, Scores
 from shared.pipelines.images.checkpoint import BestFacts, Mirrored, read_best
 from shared.pipelines.images.contracts import TargetType
 from shared.pipelines.images.evaluate_files import evaluation_files
@@ -58,8 +59,7 @@ def _checkpoint(run: Run, params: Any, core: Core) -> Done:
     surface: TargetType = "binary" if params.surface == "binary" else "regression"
     facts, network = open_checkpoint(run, params.checkpoint, target_type=surface, model_name=params.model_name)
     rows = [row.as_row() for row in manifest_rows(run, params.test_manifest, surface)]
-    if not rows:
-        raise InvalidInputError("the manifest is empty", advice="give manifest_test.csv of images.export-dataset")
+    _require_held_out(rows)
     run.report(0.2, f"scoring {len(rows):,} pictures", rows=len(rows))
     found = judged(surface, facts.preprocessing, scorer_of(network), iter(rows))
     active = core.active(surface)
@@ -98,6 +98,17 @@ def open_checkpoint(
                 f"the checkpoint's {word} is {has}, not {asked}", advice=f"give --{word.replace(' ', '-')} {has}"
             )
     return facts, network
+
+
+def _require_held_out(rows: Sequence[Row]) -> None:
+    """Refuse an empty manifest, and one with pictures that a checkpoint was trained on or chosen by."""
+    seen = sum(row.split != "test" for row in rows)
+    if seen or not rows:
+        raise InvalidInputError(
+            f"{seen:,} of the manifest's {len(rows):,} pictures are not of the split test" if rows
+            else "the manifest is empty",
+            advice="give manifest_test.csv of images.export-dataset",
+        )  # fmt: skip
 
 
 def _copy(run: Run, upload: str, file: Path) -> None:

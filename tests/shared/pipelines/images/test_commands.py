@@ -55,6 +55,8 @@ def test_the_seeds_commands_train_evaluate_and_export(studio: Studio) -> None:
     report = json.loads(file_of(studio, found, "eval_report.json"))
     assert report["candidate"]["rows"] == found["rows"]
     assert {verdict["gate"] for verdict in found["verdicts"]} == {"baseline", "no_regression"}
+    known = studio.refusal("evaluate", test_manifest=manifests["train"], checkpoint=best, target_type="binary")
+    assert "not of the split test" in known["message"]
     out = studio.run(
         "export-onnx", checkpoint=best, target_type="binary", model_name="small",
         output="ml/artifacts/models/model.onnx", test_manifest=manifests["test"],

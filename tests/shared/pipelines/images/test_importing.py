@@ -78,6 +78,16 @@ def test_the_same_picture_comes_in_once(studio: Studio) -> None:
     assert studio.rows("SELECT count(*) FROM images") == [(1,)]
 
 
+def test_a_later_manifest_adds_the_time_that_was_not_known(studio: Studio) -> None:
+    files = {"cam/1.jpg": hostile.jpeg()}
+    studio.bring(files)
+    for said in ("2026-02-12T18:30:00+01:00", "2026-02-13T09:30:00+01:00"):
+        line = {"image": "cam/1.jpg", "webcam": "cam", "captured_at": said}
+        known = studio.run("import", images=studio.upload(zipped(files)), manifest=studio.upload(table([line])))
+        assert (known["new"], known["known"]) == (0, 1)
+    assert studio.rows("SELECT hour, captured_at FROM images") == [(18, datetime(2026, 2, 12, 17, 30, tzinfo=UTC))]
+
+
 def test_nothing_to_take_is_an_error_that_says_why(studio: Studio) -> None:
     error = studio.refusal("import", images=studio.upload(zipped({"cam/a.jpg": b"no picture"})))
     assert error["code"] == "images-refused"
