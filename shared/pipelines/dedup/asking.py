@@ -132,8 +132,8 @@ def _wanted(run: Run, conn: Connection, params: PredictParams) -> list[Asked]:
                 stored[number] = (named.insight1_id, named.insight2_id)
             else:
                 texts[number] = _asked(_TextPair.model_validate(fields))
-        except (ValidationError, InvalidInputError):
-            raise _no_line(line, "a pair") from None
+        except (ValidationError, InvalidInputError) as error:
+            raise _no_line(line, "a pair", error) from None
     known = dict(zip(stored, _stored(conn, list(stored.values())), strict=True))
     return [asked for _, asked in sorted({**texts, **known}.items())]
 
@@ -253,12 +253,12 @@ def check(run: Run, params: CheckParams) -> Done:
 def _statements(run: Run, upload: str) -> Iterator[str]:
     for line, fields in _records(run, upload):
         text = fields.get("statement")
+        if set(fields) != {"statement"} or not isinstance(text, str):
+            raise _no_line(line, "a statement")
         try:
-            if set(fields) != {"statement"} or not isinstance(text, str):
-                raise _no_line(line, "a statement")
             yield read_statement(text)
-        except InvalidInputError:
-            raise _no_line(line, "a statement") from None
+        except InvalidInputError as error:
+            raise _no_line(line, "a statement", error) from None
 
 
 def _check_shown(found: DuplicateCheck) -> CheckShown:
@@ -290,8 +290,9 @@ def _records(run: Run, upload: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield record_.line, record_.fields
 
 
-def _no_line(line: int, what: str) -> InvalidInputError:
-    return InvalidInputError(f"line {line} of the file is not {what}", advice="correct it and send the file again")
+def _no_line(line: int, what: str, why: Exception | None = None) -> InvalidInputError:
+    told = f"{what}: {why.message}" if isinstance(why, InvalidInputError) else what
+    return InvalidInputError(f"line {line} of the file is not {told}", advice="correct it and send the file again")
 
 
 def _jsonl(rows: Sequence[Contract]) -> bytes:

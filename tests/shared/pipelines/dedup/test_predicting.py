@@ -118,6 +118,8 @@ def test_hostile_statements_are_data(desk: Desk, provider: FaultProvider) -> Non
         error = desk.refusal("predict", pairs=desk.upload(json.dumps({"a": text, "b": ONE}).encode()))
         assert error["code"] == "invalid-input"
         assert "xxx" not in json.dumps(error)
+    refused = desk.refusal("check", statements=desk.upload(json.dumps({"statement": "a\x07"}).encode()))
+    assert "control characters" in refused["message"]
     assert desk.labels() == {}
 
 
