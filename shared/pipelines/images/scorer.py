@@ -64,15 +64,15 @@ def source_of(standing: Standing) -> Source:
     if mode == "baseline":
         return _baseline("baseline")
     named = _file(path, version) if path else None
-    if named and named.model and named.model.meta.surface == standing.surface:
-        return named
-    if named and named.model is None:
+    if named and (named.model is None or named.model.meta.surface == standing.surface):
         return named
     if version and not path and version != standing.version:
         return _version(standing.surface, version)
     if isinstance(standing.model, ImageModel):
         return Source(model=standing.model, version=standing.version or "", model_id=standing.model_id)
-    return _baseline("baseline-fallback" if standing.expected or mode == "onnx" else "baseline")
+    if mode == "onnx" and not standing.expected:
+        return _nobody(standing.surface, _turn())
+    return _baseline("baseline-fallback" if standing.expected else "baseline")
 
 
 def standing_of(surface: TargetType) -> Standing:
@@ -135,6 +135,11 @@ def _registered(surface: str, version: str, turn: int) -> Source:  # noqa: ARG00
         return Source(model=_loaded(str(found.folder / "model.onnx"), 0), version=found.version, model_id=found.id)
     except TuneyardError as error:
         return _failed(f"{surface}:{version}", f"the model of AI_MODEL_VERSION cannot score: {error.message}")
+
+
+@lru_cache(maxsize=8)
+def _nobody(surface: str, turn: int) -> Source:  # noqa: ARG001  (the key: see _turn)
+    return _failed(f"none:{surface}", f"AI_SCORING_MODE is onnx, and no model of {surface} is active")
 
 
 def _failed(subject: str, message: str) -> Source:
@@ -244,5 +249,5 @@ def forget() -> None:
     """Forget all scores and models (tests do)."""
     with _lock:
         _memory.clear()
-    for remembered in (_loaded, _opened, _registered):
+    for remembered in (_loaded, _opened, _registered, _nobody):
         remembered.cache_clear()

@@ -77,7 +77,11 @@ def test_a_model_that_cannot_load_costs_an_alert_and_no_answer(
     _say(monkeypatch, AI_ONNX_MODEL_PATH="", AI_MODEL_VERSION="v20200101_000000")
     assert serve(NOBODY, _pictures(studio, 1))[0].output["path"] == "baseline-fallback"
     _say(monkeypatch, AI_MODEL_VERSION="", AI_SCORING_MODE="onnx")
-    assert serve(NOBODY, _pictures(studio, 1))[0].output["path"] == "baseline-fallback"
+    for _ in range(2):
+        assert serve(NOBODY, _pictures(studio, 1))[0].output["path"] == "baseline-fallback"
+    assert studio.rows("SELECT message FROM alerts WHERE subject = 'none:binary'") == [
+        ("AI_SCORING_MODE is onnx, and no model of binary is active; the baseline scores in its place",)
+    ]
 
 
 class _Broken:
