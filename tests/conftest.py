@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from xdist.workermanage import WorkerController
 
 from shared import registry
@@ -37,6 +38,9 @@ sys.dont_write_bytecode = False
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("tuneyard", deadline=None)
 hypothesis.settings.load_profile("tuneyard")
+
+# What our own code logs in a test's process is no part of what its commands print.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 _servers = pytest.StashKey[SharedServers]()
 _addresses = pytest.StashKey[Addresses]()

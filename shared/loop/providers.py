@@ -35,6 +35,7 @@ _SLACK: Final = timedelta(hours=1)  # between our clock and the provider's
 _PATIENCE: Final = 3
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _LISTED: Final = frozenset({"creating", "create_unknown", "polling"})
+_ABOUT_TO_WAIT: Final = frozenset({"queued", "running"})
 
 
 @dataclass(kw_only=True)
@@ -220,8 +221,15 @@ class Sweep:
     # --- events -------------------------------------------------------------------------------------------------------
 
     def _hear(self, listed: Sequence[OpenRun]) -> None:
-        """Ask for events with the requests that are left: of what has changed, then of who was asked longest ago."""
-        polled = [run for run in listed if run.provider_job_id and not run.cancel_requested]
+        """Ask for events with the requests that are left: of what has changed, then of who was asked longest ago.
+
+        An event is shown when it is stored, on a job that waits. So it is not asked for while the job is about to.
+        """
+        polled = [
+            run
+            for run in listed
+            if run.provider_job_id and not run.cancel_requested and run.driver_state not in _ABOUT_TO_WAIT
+        ]
         polled.sort(key=lambda run: (run.id not in self._changed, run.events_at or _NEVER, run.id))
         for run in polled:
             events = self._ask(lambda remote, run=run: remote.events(run.provider_job_id))  # type: ignore[misc]
