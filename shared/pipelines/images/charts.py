@@ -31,7 +31,7 @@ class Bar(NamedTuple):
 
 
 def lines(title: str, across: str, along: str, data: Sequence[Line], *, dots: bool = False) -> str:
-    """Draw lines (or dots) over two axes."""
+    """Draw lines over two axes; with ``dots`` the first of them as points that nothing joins."""
     points = [point for line in data for point in line.points]
     if not points:
         return _frame(title, across, along, ["<text x='320' y='180' text-anchor='middle'>no data</text>"])
@@ -43,7 +43,7 @@ def lines(title: str, across: str, along: str, data: Sequence[Line], *, dots: bo
     for number, line in enumerate(data):
         colour = _COLOURS[number % len(_COLOURS)]
         places = [(x.at(a), y.at(b)) for a, b in line.points]
-        if dots:
+        if dots and number == 0:
             parts += [
                 f"<circle cx='{a:.1f}' cy='{b:.1f}' r='3' fill='{colour}' fill-opacity='0.5'/>" for a, b in places
             ]

@@ -85,9 +85,8 @@ def _charts(surface: str, found: JsonObject) -> dict[str, str]:
         )
     else:
         targets = [(1 + 4 * each["mean_target"], 1 + 4 * each["mean_score"]) for each in found.get("per_webcam", [])]
-        charts["ratings.svg"] = lines(
-            "Mean rating by webcam", "people (stars)", "model (stars)", [Line("webcams", targets)], dots=True
-        )
+        agreed = [Line("webcams", targets), Line("as people say", [(1.0, 1.0), (5.0, 5.0)])]
+        charts["ratings.svg"] = lines("Mean rating by webcam", "people (stars)", "model (stars)", agreed, dots=True)
     return charts
 
 

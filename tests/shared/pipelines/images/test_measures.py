@@ -94,7 +94,7 @@ def test_charts_are_well_formed_whatever_their_words_say() -> None:
     evil = "<script>&'\""
     for chart in (
         lines(evil, evil, evil, [Line(evil, [(0, 1), (1, 2)])]),
-        lines(evil, evil, evil, [Line(evil, [(1, 1)])], dots=True),
+        lines(evil, evil, evil, [Line(evil, [(1, 1)]), Line(evil, [(1, 1), (5, 5)])], dots=True),
         lines(evil, evil, evil, []),
         bars(evil, evil, evil, [Bar(evil, 0.5, 0.25, 0.75), Bar("b", -1.0)]),
         bars(evil, evil, evil, []),
