@@ -4,6 +4,7 @@ They have a worker of their own, so that no long job keeps them waiting. An advi
 time; pages are taken with SKIP LOCKED until one comes back short.
 """
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -87,9 +88,12 @@ def sweep_providers() -> None:
             log.debug("no sweep of fine-tunes", reason=error.message)
             return
         policy = llm_policy().life_cycle
-        swept = Sweep(
-            database, lambda: OpenAIFineTunes(provider, timeout=policy.request_timeout), server_of(provider), policy
-        ).run()
+        with ExitStack() as at_the_end:
+
+            def remote() -> OpenAIFineTunes:
+                return at_the_end.enter_context(OpenAIFineTunes(provider, timeout=policy.request_timeout))
+
+            swept = Sweep(database, remote, server_of(provider), policy).run()
         if swept.open:
             log.info("fine-tunes swept", open=swept.open, requests=swept.requests, changed=swept.changed)
         dispatch.send_or_leave(database, [WakeUp(*job) for job in swept.woken])

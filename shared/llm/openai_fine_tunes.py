@@ -10,7 +10,7 @@ training file.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, TypeVar
 
 import orjson
 
@@ -48,7 +48,7 @@ _NO_MODEL: Final = "model_not_found"
 
 
 class OpenAIFineTunes:
-    """One provider, one client. Not to be shared between threads that wait for each other."""
+    """One provider, one client, closed where a ``with`` ends. Not for threads that wait for each other."""
 
     def __init__(
         self,
@@ -58,9 +58,15 @@ class OpenAIFineTunes:
         upload_timeout: timedelta = timedelta(seconds=20),
     ) -> None:
         self._provider = provider
-        client = client_of(provider, timeout_s=timeout.total_seconds())
-        self._jobs = client.fine_tuning.jobs.with_raw_response
-        self._files = client.with_options(timeout=upload_timeout.total_seconds()).files.with_raw_response
+        self._client = client_of(provider, timeout_s=timeout.total_seconds())
+        self._jobs = self._client.fine_tuning.jobs.with_raw_response
+        self._files = self._client.with_options(timeout=upload_timeout.total_seconds()).files.with_raw_response
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._client.close()
 
     def upload(self, file: BinaryIO, name: str) -> str:
         """Send a training file."""

@@ -119,9 +119,8 @@ def _covers(rule: SunsetRule, name: str) -> bool:
 def ask(provider: Provider, *, timeout_s: float = 8.0) -> dict[str, date]:
     """Ask a provider for its list of models; return those that it dates. One request. Raises UnavailableError."""
     try:
-        listed = [
-            (str(m.id), _day(m.shutdown_date)) for m in client_of(provider, timeout_s=timeout_s).models.list().data
-        ]
+        with client_of(provider, timeout_s=timeout_s) as client:
+            listed = [(str(m.id), _day(m.shutdown_date)) for m in client.models.list().data]
     except Exception as error:  # also when the answer is no list of models
         raise UnavailableError(
             f"{provider.name} did not list its models ({type(error).__name__})",

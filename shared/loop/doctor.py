@@ -98,16 +98,16 @@ def examine(run: Run, params: DoctorParams) -> Done:
     """
     provider = provider_of(get_settings())
     policy = llm_policy().life_cycle
-    remote = OpenAIFineTunes(provider, timeout=policy.request_timeout)
     with run.reading() as conn:
         ledger = _ledger(conn, server_of(provider), params.job_id)
         closing = _closing(conn, provider)
     events: Sequence[RemoteEvent] = ()
     try:
-        if params.job_id:
-            ledger, listing, events = _one(run, remote, ledger, params.job_id)
-        else:
-            listing = read_lists(remote, pages=policy.sweep_requests, seconds=_SECONDS)
+        with OpenAIFineTunes(provider, timeout=policy.request_timeout) as remote:
+            if params.job_id:
+                ledger, listing, events = _one(run, remote, ledger, params.job_id)
+            else:
+                listing = read_lists(remote, pages=policy.sweep_requests, seconds=_SECONDS)
         silent: tuple[Finding, ...] = ()
     except (RefusedError, UnavailableError) as error:
         listing, silent = Listing(jobs=(), complete=False), (_silent(error),)

@@ -125,10 +125,10 @@ def finetune(pipeline: Pipeline[Any, Any], run: Run, params: FinetuneParams) -> 
         return _dry_run(pipeline, recipe, run, params)
     provider = _live_provider()
     policy = llm_policy().life_cycle
-    remote = OpenAIFineTunes(provider, timeout=policy.request_timeout, upload_timeout=policy.upload_timeout)
-    cycle = Lifecycle(run, remote, server_of(provider), policy)
-    begun = cycle.mine() or cycle.begin(prepare(pipeline, recipe, run, _asked(params, provider)).wanted)
-    outcome = begun if isinstance(begun, Wait) else cycle.advance(begun)
+    with OpenAIFineTunes(provider, timeout=policy.request_timeout, upload_timeout=policy.upload_timeout) as remote:
+        cycle = Lifecycle(run, remote, server_of(provider), policy)
+        begun = cycle.mine() or cycle.begin(prepare(pipeline, recipe, run, _asked(params, provider)).wanted)
+        outcome = begun if isinstance(begun, Wait) else cycle.advance(begun)
     return outcome if isinstance(outcome, Wait) else _finish(pipeline, run, outcome)
 
 

@@ -88,13 +88,13 @@ def resolve(run: Run, params: ResolveParams) -> Done:
             f"{doubted.id} is at {doubted.server}, which is not the present provider",
             advice="set OPENAI_BASE_URL (and the key) to that server first",
         )
-    remote = OpenAIFineTunes(provider, timeout=llm_policy().life_cycle.request_timeout)
-    if params.provider_job_id:
-        decide = _adopt(doubted, remote.retrieve(params.provider_job_id))
-    elif params.action == "retry":
-        decide = _retry(doubted, remote.find(doubted.id, doubted.file_id))
-    else:
-        decide = _give_up(doubted, remote, run.actor)
+    with OpenAIFineTunes(provider, timeout=llm_policy().life_cycle.request_timeout) as remote:
+        if params.provider_job_id:
+            decide = _adopt(doubted, remote.retrieve(params.provider_job_id))
+        elif params.action == "retry":
+            decide = _retry(doubted, remote.find(doubted.id, doubted.file_id))
+        else:
+            decide = _give_up(doubted, remote, run.actor)
 
     def record(conn: Connection) -> ResolveResult:
         sentence = decide(conn)

@@ -28,8 +28,7 @@ def run(bench: Bench) -> None:
         with database.transaction() as conn:
             conn.execute("DELETE FROM provider_jobs WHERE server = %s", [SERVER])
             conn.execute("DELETE FROM jobs WHERE kind = 'chaos.finetune'")
-        with FaultProvider() as provider:
-            chaos = Chaos(database, provider, timeout_s=10)
+        with FaultProvider() as provider, Chaos(database, provider, timeout_s=10) as chaos:
             add_open_runs(chaos, count)
             for sweep in range(1 if changed else 2):
                 started = time.perf_counter()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, BinaryIO, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, Self, TypeVar
 
 from psycopg import Connection
 
@@ -162,6 +162,12 @@ class Chaos:
                 " VALUES (%s, 'chaos', 'default', '', 0, '{}', 1) ON CONFLICT DO NOTHING",
                 [DATASET],
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.remote.__exit__(None, None, None)
 
     # --- pieces -------------------------------------------------------------------------------------------------
 

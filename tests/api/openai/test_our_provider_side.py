@@ -1,6 +1,8 @@
 """Our own provider side over our own API: what pipelines do when no key for OpenAI is set."""
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -10,10 +12,19 @@ from shared.llm.fine_tunes import CANCELLED, RUN_KEY, SUCCEEDED, Closed, CreateR
 from shared.llm.openai_fine_tunes import OpenAIFineTunes
 from tests.api.openai.conftest import PREFIX, Shop
 
+Ours = Callable[..., OpenAIFineTunes]
 
-def provider(shop: Shop, *scopes: Scope) -> OpenAIFineTunes:
-    key = shop.front.key(*scopes or [Scope.SUBMIT])
-    return OpenAIFineTunes(Provider(name=LOCAL, base_url=shop.front.url + PREFIX, api_key=key))
+
+@pytest.fixture
+def provider(shop: Shop) -> Iterator[Ours]:
+    with ExitStack() as made:
+
+        def provider(*scopes: Scope) -> OpenAIFineTunes:
+            key = shop.front.key(*scopes or [Scope.SUBMIT])
+            ours = Provider(name=LOCAL, base_url=shop.front.url + PREFIX, api_key=key)
+            return made.enter_context(OpenAIFineTunes(ours))
+
+        yield provider
 
 
 def request(file: str, run: str = "pj_1", model: str = "local-nearest") -> CreateRequest:
@@ -22,8 +33,8 @@ def request(file: str, run: str = "pj_1", model: str = "local-nearest") -> Creat
     )
 
 
-def test_a_run_is_created_found_followed_and_ends(shop: Shop, colours: bytes) -> None:
-    ours = provider(shop)
+def test_a_run_is_created_found_followed_and_ends(shop: Shop, provider: Ours, colours: bytes) -> None:
+    ours = provider()
     file = ours.upload(io.BytesIO(colours), "train_openai.jsonl")
     created = ours.create(request(file))
     assert ours.find("pj_1") == [ours.retrieve(created.id)]
@@ -39,20 +50,20 @@ def test_a_run_is_created_found_followed_and_ends(shop: Shop, colours: bytes) ->
     assert all(event.loss is not None for event in told if event.step)
 
 
-def test_a_run_is_cancelled(shop: Shop, colours: bytes) -> None:
-    ours = provider(shop)
+def test_a_run_is_cancelled(shop: Shop, provider: Ours, colours: bytes) -> None:
+    ours = provider()
     created = ours.create(request(ours.upload(io.BytesIO(colours), "a.jsonl")))
     assert ours.cancel(created.id).status == CANCELLED
     with pytest.raises(Rejected):
         ours.cancel(created.id)
 
 
-def test_a_refusal_is_known_as_one(shop: Shop, colours: bytes) -> None:
-    ours = provider(shop)
+def test_a_refusal_is_known_as_one(shop: Shop, provider: Ours, colours: bytes) -> None:
+    ours = provider()
     file = ours.upload(io.BytesIO(colours), "a.jsonl")
     with pytest.raises(Rejected):
         ours.create(request(file, model="gpt-4o-mini-2024-07-18"))
     with pytest.raises(Rejected):
         ours.retrieve("ftjob-unknown")
     with pytest.raises(Closed):
-        provider(shop, Scope.REVIEW).create(request(file))
+        provider(Scope.REVIEW).create(request(file))

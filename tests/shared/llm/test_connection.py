@@ -38,8 +38,10 @@ def test_our_own_trainer_never_sees_a_key_of_openai(own: str) -> None:
 
 def test_a_base_model_that_is_not_trained_there_is_answered_by_what_to_name() -> None:
     body = b'{"error": {"message": "no", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}}'
-    with SmallServer(lambda _: Reply(status=404, body=body)) as server:
-        remote = OpenAIFineTunes(provider_of(settings(openai_base_url=f"{server.url}/v1")))
+    with (
+        SmallServer(lambda _: Reply(status=404, body=body)) as server,
+        OpenAIFineTunes(provider_of(settings(openai_base_url=f"{server.url}/v1"))) as remote,
+    ):
         hyperparameters: JsonObject = {}
         request = CreateRequest(
             model="gpt-9", training_file="file-1", suffix="gold", metadata={}, method="supervised",

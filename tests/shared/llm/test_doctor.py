@@ -127,9 +127,11 @@ def test_every_fine_tune_is_listed_once() -> None:
 
 
 def test_lists_are_read_within_bounds() -> None:
-    with FaultProvider() as provider:
+    with (
+        FaultProvider() as provider,
+        OpenAIFineTunes(Provider(name="faults", base_url=provider.url, api_key="any")) as remote,
+    ):
         ids = provider.add_jobs(350, metadata=lambda n: {"tuneyard_run": f"pj_{n}"})
-        remote = OpenAIFineTunes(Provider(name="faults", base_url=provider.url, api_key="any"))
         whole = read_lists(remote, pages=51, seconds=30)
         assert whole.complete
         assert [one.id for one in whole.jobs] == ids[::-1]

@@ -28,8 +28,9 @@ def provider() -> Iterator[FaultProvider]:
 
 
 @pytest.fixture
-def chaos(database: Database, settings: Settings, provider: FaultProvider) -> Chaos:
-    return Chaos(database, provider, timeout_s=0.5)
+def chaos(database: Database, settings: Settings, provider: FaultProvider) -> Iterator[Chaos]:
+    with Chaos(database, provider, timeout_s=0.5) as made:
+        yield made
 
 
 def _go(chaos: Chaos, job_id: str, seed: int = 1) -> ProviderJob | Wait:
@@ -299,8 +300,7 @@ class _Unfiltered(FaultProvider):
 
 
 def test_a_server_without_the_filter_shows_no_strangers(database: Database, settings: Settings) -> None:
-    with _Unfiltered() as provider:
-        chaos = Chaos(database, provider, timeout_s=2)
+    with _Unfiltered() as provider, Chaos(database, provider, timeout_s=2) as chaos:
         provider.add_jobs(150, metadata=lambda n: {"tuneyard_run": f"pj_{n}"})
         job_id = chaos.new_job()
         _go(chaos, job_id)
@@ -320,8 +320,7 @@ class _Terse(FaultProvider):
 
 
 def test_a_server_that_does_not_say_whether_a_list_goes_on_is_read_on(database: Database, settings: Settings) -> None:
-    with _Terse() as provider:
-        chaos = Chaos(database, provider, timeout_s=2)
+    with _Terse() as provider, Chaos(database, provider, timeout_s=2) as chaos:
         first, *_ = provider.add_jobs(150, metadata=lambda n: {"tuneyard_run": "pj_0" if n == 0 else "another"})
         page, more = chaos.remote.page()
         assert (len(page), more) == (100, True)

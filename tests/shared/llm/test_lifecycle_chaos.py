@@ -16,8 +16,8 @@ BLOCKS = 16
 
 @pytest.fixture
 def chaos(database: Database, settings: Settings) -> Iterator[Chaos]:
-    with FaultProvider() as provider:
-        yield Chaos(database, provider)
+    with FaultProvider() as provider, Chaos(database, provider) as made:
+        yield made
 
 
 @pytest.mark.slow(8)

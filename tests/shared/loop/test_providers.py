@@ -24,8 +24,9 @@ def provider() -> Iterator[FaultProvider]:
 
 
 @pytest.fixture
-def chaos(database: Database, settings: Settings, provider: FaultProvider) -> Chaos:
-    return Chaos(database, provider, timeout_s=5)
+def chaos(database: Database, settings: Settings, provider: FaultProvider) -> Iterator[Chaos]:
+    with Chaos(database, provider, timeout_s=5) as made:
+        yield made
 
 
 def _sweep(chaos: Chaos) -> Swept:
