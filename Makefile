@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UV_PIN = $(shell sed -n 's/^\(uv==[^ ;]*\).*/\1/p' requirements.lock)
-PYTEST_WORKERS ?= 2
+# One more than two cores: tests wait for real processes now and then.
+PYTEST_WORKERS ?= 3
 
 export UV_NO_PROGRESS := 1
 # Empty: Python keeps the bytecode of what it imports, whatever the environment says; processes start in half the time.

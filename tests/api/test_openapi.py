@@ -26,7 +26,7 @@ from shared.ids import canonical_json
 from shared.settings import Settings, get_settings
 from tests.api.conftest import Front
 
-EXAMPLES = 15
+EXAMPLES = 10
 AGAIN = 3  # of a step that another pipeline has just the same: the loop has written it once
 CHECKS = [
     not_a_server_error,
