@@ -3,8 +3,6 @@
 For pipelines that answer by themselves (``Pipeline.serve``).
 """
 
-import shutil
-import uuid
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,6 +12,7 @@ from shared import models
 from shared.db import alerts
 from shared.db.pool import get_database
 from shared.errors import NotFoundError, UnavailableError
+from shared.model_files import ModelFiles
 from shared.settings import get_settings
 from shared.stores import artifacts, cache_folder
 
@@ -59,7 +58,7 @@ def registered(pipeline: str, surface: str, version: str | None) -> Registered |
                 f"{pipeline} has no model {version} of {surface}", advice="list them: tuneyard models list"
             )
         found = matching
-    return Registered(found.id, found.version, _fetched(found.manifest))
+    return Registered(found.id, found.version, ModelFiles(artifacts(), cache_folder("models")).get(found.manifest))
 
 
 def alert(kind: str, subject: str, message: str) -> None:
@@ -70,19 +69,3 @@ def alert(kind: str, subject: str, message: str) -> None:
             alerts.raise_once(conn, kind, subject, message, {})
     except UnavailableError as error:
         log.warning("alert not written", reason=error.message)
-
-
-def _fetched(manifest: str) -> Path:
-    folder = cache_folder("models") / manifest
-    if not folder.exists():
-        part = folder.with_name(f".part-{uuid.uuid4().hex}")
-        part.mkdir(parents=True)
-        try:
-            artifacts().fetch(manifest, part)
-            part.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was faster: its files are the same
-                raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return folder

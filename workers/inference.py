@@ -22,8 +22,8 @@ from shared.artifact_stores import open_store
 from shared.contracts import JsonObject, Queue
 from shared.db.pool import get_database
 from shared.llm.local_models import LocalModels
-from shared.loop.model_files import ModelFiles
 from shared.loop.predict import Answered, Predictor
+from shared.model_files import ModelFiles
 from shared.pipeline import Pipeline
 from shared.registry import pipelines
 from shared.settings import get_settings

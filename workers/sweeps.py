@@ -12,7 +12,6 @@ import structlog
 
 from beat_schedule import ENTRIES, Entry
 from shared import jobs
-from shared.artifact_stores import open_store
 from shared.contracts import Queue
 from shared.db import schedules, staging, sweeping
 from shared.db.locks import single_flight
@@ -27,6 +26,7 @@ from shared.llm.wanted import server_of
 from shared.loop.providers import Sweep
 from shared.registry import get_step
 from shared.settings import Settings, get_settings
+from shared.stores import artifacts
 from workers import dispatch
 from workers.app import task
 from workers.dispatch import WakeUp
@@ -69,9 +69,8 @@ def prune() -> None:
 
 def _forget_uploads(database: Database, settings: Settings) -> None:
     before = datetime.now(UTC) - timedelta(days=settings.upload_retention_days)
-    artifacts = open_store(settings.artifacts(), settings)
     wanted = database.read(sweeping.hashes_wanted)
-    if forgotten := forget_uploads(artifacts, before=before, wanted=wanted):
+    if forgotten := forget_uploads(artifacts(), before=before, wanted=wanted):
         log.info("uploads deleted", blobs=forgotten)
 
 

@@ -27,7 +27,7 @@ _SETBACKS: Final = 256
 
 
 class Files(Protocol):
-    """Model files on the local disk (``shared/loop/model_files.py``)."""
+    """Model files on the local disk (``shared/model_files.py``)."""
 
     def get(self, manifest: str) -> Path:
         """Return the folder of an artifact; download it first if need be."""

@@ -24,9 +24,9 @@ from shared.db.pool import Database
 from shared.db.serving import Share, answerers
 from shared.errors import UnavailableError
 from shared.loop.answers import Answered, fallback_answer
-from shared.loop.model_files import ModelFiles
 from shared.loop.serving import compare, has_share, key_of
 from shared.loop.shelf import Place, Shelf, Shelved
+from shared.model_files import ModelFiles
 from shared.pipeline import Answer, Pipeline
 
 __all__ = ["POLL_S", "Answered", "Predictor", "fallback_answer"]

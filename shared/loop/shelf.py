@@ -15,7 +15,7 @@ from shared.db import alerts
 from shared.db.pool import Database
 from shared.db.serving import ActiveModel
 from shared.errors import UnavailableError
-from shared.loop.model_files import ModelFiles
+from shared.model_files import ModelFiles
 from shared.pipeline import Loaded, Pipeline
 
 log = structlog.get_logger()

@@ -119,7 +119,7 @@ async def complete(asked: Conversation) -> Completed:
 def _load_local(manifest: str) -> None:
     from shared.artifact_stores import open_store
     from shared.llm.engines import NEAREST, engine_for
-    from shared.loop.model_files import ModelFiles
+    from shared.model_files import ModelFiles
 
     settings = get_settings()
     files = ModelFiles(open_store(settings.artifacts(), settings), settings.tuneyard_home / "bare")
@@ -130,7 +130,7 @@ def _load_model() -> None:
     from shared.artifact_stores import open_store
     from shared.db.pool import get_database
     from shared.db.serving import active_models
-    from shared.loop.model_files import ModelFiles
+    from shared.model_files import ModelFiles
     from shared.registry import get_pipeline
 
     settings = get_settings()

@@ -11,9 +11,9 @@ A vector depends on the text alone, but for rounding: with other texts beside it
 import hashlib
 import os
 import shutil
+import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,12 +25,12 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from shared.artifact_stores import open_store
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject
 from shared.errors import CorruptError, NotFoundError, UnavailableError
 from shared.llm.engines import MINILM, MINILM_PACKAGE, MINILM_VERSION
-from shared.settings import get_settings
+from shared.model_files import ModelFiles
+from shared.stores import artifacts, cache_folder
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -128,9 +128,7 @@ def encoder() -> Encoder:
 
 @lru_cache(maxsize=1)
 def _encoder(pid: int) -> Encoder:  # noqa: ARG001  (the key: a session's threads do not survive a fork)
-    settings = get_settings()
-    store = open_store(settings.artifacts(), settings)
-    return load(artifact(store, settings.tuneyard_home.resolve() / "encoders"))
+    return load(artifact(artifacts(), cache_folder("encoders")))
 
 
 def load(folder: Path) -> Encoder:
@@ -162,35 +160,26 @@ def artifact(store: ArtifactStore, folder: Path) -> Path:
 
     Several processes may do so at once: they write the same bytes.
     """
-    home = folder / MANIFEST
-    if home.exists():
-        return home
-    part = folder / f".part-{uuid.uuid4().hex}"
-    part.mkdir(parents=True)
+    files = ModelFiles(store, folder)
     try:
-        try:
-            store.fetch(MANIFEST, part)
-        except NotFoundError:
-            _export(store, part)
-        part.rename(home)
-    except OSError:
-        if not home.exists():  # else another process was faster: its files are the same
-            raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return home
+        return files.get(MANIFEST)
+    except NotFoundError:
+        _export(store)
+        return files.get(MANIFEST)
 
 
-def _export(store: ArtifactStore, folder: Path) -> None:
+def _export(store: ArtifactStore) -> None:
     try:
         from shared.llm.engines.minilm_graph import write_graph
     except ImportError:
         raise _not_installed() from None
     source = package_files()
-    write_graph(source[_WEIGHTS], folder / _GRAPH)
-    shutil.copyfile(source[_TOKENIZER], folder / _TOKENIZER)
     facts: JsonObject = {"model": ENCODER, "files": _FILES}
-    made = store.put_folder(_KIND, folder, facts)
+    with tempfile.TemporaryDirectory(prefix="tuneyard-encoder-") as name:
+        folder = Path(name)
+        write_graph(source[_WEIGHTS], folder / _GRAPH)
+        shutil.copyfile(source[_TOKENIZER], folder / _TOKENIZER)
+        made = store.put_folder(_KIND, folder, facts)
     if made != MANIFEST:
         raise CorruptError(
             f"the export of {MINILM} made another graph than the one that was tested",

@@ -13,8 +13,8 @@ from shared.db.alerts import Alert
 from shared.db.migrate import migrate
 from shared.db.pool import Database
 from shared.errors import CorruptError, InvalidInputError
-from shared.loop.model_files import ModelFiles
 from shared.loop.predict import Answered, Predictor
+from shared.model_files import ModelFiles
 from tests.support import parrot
 from tests.support.servers import PostgresProcess
 from tests.support.waiting import wait_until
