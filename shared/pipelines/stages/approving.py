@@ -13,9 +13,9 @@ from shared.db.stages import Decision
 from shared.errors import InvalidInputError, NotFoundError
 from shared.files import ResultFiles, Upload, open_upload, publish_files
 from shared.pipeline import Done, Run
-from shared.pipelines.stages import review
+from shared.pipelines.stages import review_files
 from shared.pipelines.stages.importing import require_person
-from shared.pipelines.stages.review import DecisionWord, RefusedLine, Reviewed
+from shared.pipelines.stages.review_files import DecisionWord, RefusedLine, Reviewed
 from shared.pipelines.stages.rows import Note, check_note
 from shared.pipelines.stages.versions import Stage
 
@@ -38,7 +38,7 @@ class ExportReviewParams(Contract):
     """Which rows to look at."""
 
     stage: tuple[Stage, ...] = Field(default=(), description="Only this stage; may be given again. None: all five.")
-    limit: int = Field(default=1_000, ge=1, le=review.MAX_ROWS, description="At most so many rows, the oldest first.")
+    limit: int = Field(default=1_000, ge=1, le=review_files.MAX_ROWS, description="At most so many rows, the oldest first.")
 
 
 class ExportReviewResult(Contract):
@@ -56,7 +56,7 @@ def export_review(run: Run, params: ExportReviewParams) -> Done:
     if not rows:
         raise NotFoundError("no row waits for a decision", advice="run stages.run-packs or stages.import-rows first")
     by_stage = {stage: sum(row.stage == stage for row in rows) for stage in sorted({row.stage for row in rows})}
-    files = publish_files(run.artifacts, {review_file(): review.write_review(rows)})
+    files = publish_files(run.artifacts, {review_file(): review_files.write_review(rows)})
     return Done(result=ExportReviewResult(rows=len(rows), stages=by_stage, files=files))
 
 
@@ -137,12 +137,12 @@ def approve(run: Run, params: ApproveParams) -> Done:
 
 def _from_file(run: Run, params: ApproveParams, upload: str) -> tuple[int, Reviewed]:
     with open_upload(run, upload) as file:
-        lines, unreadable = review.read_review(file)
+        lines, unreadable = review_files.read_review(file)
     total = len(lines) + len(unreadable)
     run.report(0.3, "checking", rows=total)
     with run.reading() as conn:
-        known = stages.rows_of(conn, review.ids_of(lines))
-    reviewed = review.check_review(lines, known, note=params.note)
+        known = stages.rows_of(conn, review_files.ids_of(lines))
+    reviewed = review_files.check_review(lines, known, note=params.note)
     reviewed.refused = sorted([*unreadable, *reviewed.refused])
     return total, reviewed
 
@@ -151,7 +151,7 @@ def _from_ids(run: Run, params: ApproveParams) -> tuple[int, Reviewed]:
     ids = list(dict.fromkeys(params.ids))
     with run.reading() as conn:
         known = stages.rows_of(conn, ids)
-    return len(ids), review.decided_by_id(ids, known, params.decision, params.note or "")
+    return len(ids), review_files.decided_by_id(ids, known, params.decision, params.note or "")
 
 
 def _last(decisions: Sequence[Decision]) -> list[Decision]:

@@ -18,7 +18,7 @@ from shared.db import stages
 from shared.db.stages import Answerer, NewRow
 from shared.files import ResultFiles, Upload, open_upload, publish_files
 from shared.pipeline import Done, Run
-from shared.pipelines.stages import review
+from shared.pipelines.stages import review_files
 from shared.pipelines.stages.approving import review_file
 from shared.pipelines.stages.contracts import as_json, row_id, synthesis_input
 from shared.pipelines.stages.contracts_inputs import StageInput
@@ -237,7 +237,7 @@ def _recorded(run: Run, packs: Sequence[Pack], found: _Candidates, answerers: Ma
         decided=len(rows) - len(open_rows),
         paths={stage: dict(paths) for stage, paths in found.paths.items()},
         models={stage: answerers[stage].version if stage in answerers else RULES for stage in STAGES},
-        files=publish_files(run.artifacts, {review_file(): review.write_review(open_rows)}),
+        files=publish_files(run.artifacts, {review_file(): review_files.write_review(open_rows)}),
     )
 
     def record(conn: Connection) -> RunPacksResult:
