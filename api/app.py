@@ -12,6 +12,7 @@ from api import errors, imports, openapi
 from api.deps import running_front
 from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
+from api.review import site
 from api.routes import (
     clustering,
     datasets,
@@ -90,6 +91,8 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
     streamed = _add_steps(app.router)
     for resource in _RESOURCES:
         app.include_router(resource.router)
+    for pages in site.routers():
+        app.include_router(pages)
     errors.install(app)
     app.add_middleware(
         Gate,

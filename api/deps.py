@@ -13,6 +13,7 @@ from api.addresses import AddressBook
 from api.metrics import Metrics
 from api.recorder import Recorder
 from api.security import KeyRing, Principal, requires
+from api.sessions import Sessions
 from api.submitting import Submitter
 from api.waiting import Waiter
 from shared.artifact_stores import open_store
@@ -35,6 +36,7 @@ class Front:
     submitter: Submitter
     waiter: Waiter
     keys: KeyRing
+    sessions: Sessions
     caller: Caller
     addresses: AddressBook
     recorder: Recorder
@@ -62,6 +64,7 @@ async def running_front(settings: Settings) -> AsyncIterator[Front]:
             submitter=submitter,
             waiter=waiter,
             keys=KeyRing(database),
+            sessions=Sessions(database, settings.session_hours),
             caller=caller,
             addresses=AddressBook(database),
             recorder=recorder,

@@ -23,7 +23,7 @@ from shared.keys import hash_of
 
 _BELIEVED_S: Final = 2.0
 _REMEMBERED: Final = 4096  # unknown keys are remembered too: a flood of them must not become a flood of queries
-_PRINCIPAL: Final = "tuneyard.principal"
+PRINCIPAL: Final = "tuneyard.principal"  # where it lies in the ASGI scope of a request that was let through
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key: `Authorization: Bearer ty_…`")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header", description="The same key, alone.")
@@ -90,22 +90,32 @@ class Guard:
 
     async def check(self, request: Request) -> Principal:
         """Return who asks. Raises UnauthenticatedError, ForbiddenError or UnavailableError."""
-        plaintext = _key_of(request)
-        if plaintext is None:
-            raise UnauthenticatedError(
-                "no API key was sent", advice="send Authorization: Bearer ty_…; an administrator makes keys"
-            )
-        ring: KeyRing = request.app.state.front.keys
-        principal = await ring.principal(plaintext)
-        if principal is None:
-            raise UnauthenticatedError("the API key is unknown or revoked", advice="ask an administrator for a key")
+        principal = await _principal_behind(request)
         if self.scope is not None and not principal.may(self.scope):
             raise ForbiddenError(
                 f"the API key {principal.name} lacks the scope {self.scope}",
                 advice=f"use a key with the scope {self.scope}",
             )
-        request.scope[_PRINCIPAL] = principal
+        request.scope[PRINCIPAL] = principal
         return principal
+
+
+async def _principal_behind(request: Request) -> Principal:
+    """Return who asks: by a key, or by the session of the page that asks."""
+    plaintext = _key_of(request)
+    if plaintext is None:
+        session = await request.app.state.front.sessions.of(request)
+        if session is None:
+            raise UnauthenticatedError(
+                "no API key was sent", advice="send Authorization: Bearer ty_…; an administrator makes keys"
+            )
+        signed_in: Principal = session.principal
+        return signed_in
+    ring: KeyRing = request.app.state.front.keys
+    principal = await ring.principal(plaintext)
+    if principal is None:
+        raise UnauthenticatedError("the API key is unknown or revoked", advice="ask an administrator for a key")
+    return principal
 
 
 def requires(scope: contracts.Scope | None = None) -> Any:
@@ -115,7 +125,7 @@ def requires(scope: contracts.Scope | None = None) -> Any:
 
 def principal_of(connection: HTTPConnection) -> Principal:
     """Return the principal that a guard let through."""
-    principal: Principal = connection.scope[_PRINCIPAL]
+    principal: Principal = connection.scope[PRINCIPAL]
     return principal
 
 

@@ -22,8 +22,9 @@ from workers.dispatch import wake_up
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=BaseModel)
+A = TypeVar("A")
 
-_REQUEST: Final = "request_"
+REQUEST: Final = "request_"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def reading(endpoint: Callable[Concatenate[Connection, P], R]) -> Callable[P, R]
 
     @functools.wraps(endpoint)
     def wrapper(*args: Any, **kwargs: Any) -> R:
-        front = _front_of(kwargs.pop(_REQUEST))
+        front = _front_of(kwargs.pop(REQUEST))
         return front.database.read(lambda conn: endpoint(conn, *args, **kwargs))
 
-    return _with_request(wrapper, endpoint)
+    return with_request(wrapper, endpoint)
 
 
 def in_transaction(endpoint: Callable[Concatenate[Work, P], R]) -> Callable[P, R]:
@@ -58,7 +59,7 @@ def in_transaction(endpoint: Callable[Concatenate[Work, P], R]) -> Callable[P, R
 
     @functools.wraps(endpoint)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        request: Request = kwargs.pop(_REQUEST)
+        request: Request = kwargs.pop(REQUEST)
         front, claim = _front_of(request), claim_of(request)
         with front.database.transaction() as conn:
             if claim and not idempotency.take(conn, claim.actor, claim.key, claim.request):
@@ -70,7 +71,7 @@ def in_transaction(endpoint: Callable[Concatenate[Work, P], R]) -> Callable[P, R
         front.dispatcher.notify([wake_up(job) for job in work.jobs])
         return answer
 
-    return _with_request(wrapper, endpoint)
+    return with_request(wrapper, endpoint)
 
 
 def _remember(conn: Connection, claim: Claim, request: Request, answer: BaseModel) -> None:
@@ -85,10 +86,16 @@ def _front_of(request: Request) -> Front:
     return front
 
 
-def _with_request(wrapper: Callable[..., R], endpoint: Callable[..., R]) -> Callable[..., R]:
-    """Let FastAPI pass the request, and not look for the first parameter."""
+def with_request(
+    wrapper: Callable[..., A], endpoint: Callable[..., Any], answer: type | None = None
+) -> Callable[..., A]:
+    """Let FastAPI pass the request (as ``REQUEST``), and not look for the first parameter.
+
+    ``answer``: what the wrapper returns, where that is not what the endpoint returns.
+    """
     signature = inspect.signature(endpoint)
-    request = inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    request = inspect.Parameter(REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     parameters = [*list(signature.parameters.values())[1:], request]
-    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # see PEP 362
+    shown = signature.replace(parameters=parameters, return_annotation=answer or signature.return_annotation)
+    wrapper.__signature__ = shown  # type: ignore[attr-defined]  # see PEP 362
     return wrapper

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     call_timeout_seconds: float = Field(
         2, gt=0, description="How long the front waits for a prediction before it answers with the fallback."
     )
+    session_hours: float = Field(12, gt=0, description="A sign-in to the review site ends when unused for this long.")
     database_pool_size: int = Field(10, gt=0, description="Connections that one process keeps at most.")
 
     # jobs

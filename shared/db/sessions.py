@@ -1,0 +1,56 @@
+"""SQL of the table ``sessions``: who is signed in to the review site. The token itself is never here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """A session that is open, and the key that it was opened with."""
+
+    id: str
+    key_id: str
+    name: str
+    scopes: list[str]
+    expires_at: datetime
+    stale: bool  # not marked as seen for a minute
+
+
+_OPEN: Final = """
+INSERT INTO sessions (id, hash, key_id, expires_at)
+VALUES (%s, %s, %s, now() + make_interval(secs => %s))
+"""
+_SEEN: Final = """
+UPDATE sessions SET seen_at = now(), expires_at = greatest(expires_at, now() + make_interval(secs => %s)) WHERE id = %s
+"""
+_BY_HASH: Final = """
+SELECT s.id, s.key_id, k.name, k.scopes, s.expires_at, s.seen_at < now() - interval '1 minute' AS stale
+FROM sessions s JOIN api_keys k ON k.id = s.key_id
+WHERE s.hash = %s AND s.expires_at > now() AND k.revoked_at IS NULL
+"""
+
+
+def open_session(conn: Connection, session_id: str, token_hash: bytes, key_id: str, seconds: float) -> None:
+    """Write down that a key's holder is signed in for so long; forget what ran out."""
+    conn.execute("DELETE FROM sessions WHERE expires_at < now()")
+    conn.execute(_OPEN, [session_id, token_hash, key_id, seconds])
+
+
+def by_hash(conn: Connection, token_hash: bytes) -> SignedIn | None:
+    """Return the open session with this token; None when it ran out, was closed, or its key was revoked."""
+    with conn.cursor(row_factory=class_row(SignedIn)) as cursor:
+        return cursor.execute(_BY_HASH, [token_hash]).fetchone()
+
+
+def seen(conn: Connection, session_id: str, seconds: float) -> None:
+    """Let a session that is used go on for so long from now."""
+    conn.execute(_SEEN, [seconds, session_id])
+
+
+def close_session(conn: Connection, session_id: str) -> None:
+    """Forget a session."""
+    conn.execute("DELETE FROM sessions WHERE id = %s", [session_id])
