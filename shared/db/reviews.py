@@ -1,4 +1,7 @@
-"""SQL of what people decide about items of a pipeline: ``review_responses`` and ``review_reveals``."""
+"""SQL of what people decide about items of a pipeline: ``review_responses`` and ``review_reveals``.
+
+And the one condition by which an item waits (``open_for``), of which each pipeline makes its queue.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +26,8 @@ class NewResponse:
     reviewer: str
     decision: JsonObject
     note: str | None
+    queue: str
+    """The kind that was asked for: another than ``kind`` where one queue's answers are another's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +43,71 @@ class Stored:
     retracted_at: datetime | None
 
 
+_STANDS: Final[LiteralString] = """(
+    SELECT {asked} FROM review_responses rr
+    WHERE rr.pipeline = %(pipeline)s AND rr.kind = %(kind)s AND rr.item_id = {item} AND rr.retracted_at IS NULL)"""
+_NO_REWORK: Final[LiteralString] = """NOT EXISTS (
+    SELECT FROM review_reworks rw
+    WHERE rw.pipeline = %(pipeline)s AND rw.kind = %(kind)s AND rw.item_id = {item} AND rw.put_back_at IS NULL)"""
+_NOT_SKIPPED: Final[LiteralString] = """NOT EXISTS (
+    SELECT FROM review_skips rs
+    WHERE rs.pipeline = %(pipeline)s AND rs.kind = %(kind)s AND rs.reviewer = %(reviewer)s AND rs.item_id = {item}
+      AND rs.at > now() - interval '1 day')"""
+# another's, who has not responded since
+_NOT_ANOTHERS: Final[LiteralString] = """NOT EXISTS (
+    SELECT FROM review_assignments ra
+    WHERE ra.pipeline = %(pipeline)s AND ra.kind = %(kind)s AND ra.item_id = {item} AND ra.reviewer <> %(reviewer)s
+      AND NOT EXISTS (
+          SELECT FROM review_responses ar
+          WHERE ar.pipeline = %(pipeline)s AND ar.kind = %(kind)s AND ar.item_id = {item}
+            AND ar.reviewer = ra.reviewer AND ar.retracted_at IS NULL AND ar.at >= ra.at))"""
+
+
+def open_for(item: LiteralString) -> LiteralString:
+    """Return the SQL condition by which an item waits for a person: compose it into a pipeline's own queue.
+
+    ``item`` is the column of the item's id in that query, with its table's alias: ``open_for("c.id")``. True where this
+    person has no standing response, fewer than enough people have one, nobody sent it to rework, this person did not
+    skip it within a day, and it is assigned to nobody else. The query's parameters must have
+
+    * ``pipeline`` and ``kind``: the kind under which responses are stored (``Review.stored_kind``);
+    * ``reviewer``: whom the items are for;
+    * ``enough``: the review's ``min_responses()``.
+
+    The aliases rr, rw, rs, ra and ar are its own. Each part is one probe of an index, so walk along an index of what
+    waits, with a LIMIT, and let what is decided leave that index. A queue for items that people have answered already
+    (disagreements) takes ``offered_to`` instead, and says itself whose answers it waits for.
+    """
+    answered = _STANDS.format(
+        asked="coalesce(bool_and(rr.reviewer <> %(reviewer)s), true) AND count(*) < %(enough)s", item=item
+    )
+    return f"({answered} AND {offered_to(item)})"
+
+
+def open_for_all(item: LiteralString) -> LiteralString:
+    """Return the SQL condition by which an item waits at all, whoever asks: for ``Review.count``.
+
+    As ``open_for``, without ``reviewer``: skips and assignments do not count.
+    """
+    answered = _STANDS.format(asked="count(*) < %(enough)s", item=item)
+    return f"({answered} AND {_NO_REWORK.format(item=item)})"
+
+
+def offered_to(item: LiteralString) -> LiteralString:
+    """Return the part of ``open_for`` that asks for nobody's responses: no rework, no skip, no one else's.
+
+    Parameters: ``pipeline``, ``kind`` and ``reviewer``.
+    """
+    parts = (_NO_REWORK, _NOT_SKIPPED, _NOT_ANOTHERS)
+    return f"({' AND '.join(part.format(item=item) for part in parts)})"
+
+
 _COLUMNS: Final[LiteralString] = "id, item_id, reviewer, decision, blind, at, retracted_at"
 
 # blind: whether that person had asked for the item's scores
 _ADD: Final = """
-INSERT INTO review_responses (id, pipeline, kind, item_id, reviewer, decision, note, blind, at)
-SELECT %(id)s, %(pipeline)s, %(kind)s, %(item)s, %(reviewer)s, %(decision)s, %(note)s,
+INSERT INTO review_responses (id, pipeline, kind, item_id, reviewer, decision, note, queue, blind, at)
+SELECT %(id)s, %(pipeline)s, %(kind)s, %(item)s, %(reviewer)s, %(decision)s, %(note)s, %(queue)s,
        NOT EXISTS (SELECT FROM review_reveals v WHERE v.pipeline = %(pipeline)s AND v.kind = %(kind)s
                    AND v.item_id = %(item)s AND v.reviewer = %(reviewer)s), clock_timestamp()
 """
@@ -80,7 +144,7 @@ def add(conn: Connection, new: NewResponse) -> None:
         _ADD,
         {
             "id": new.id, "pipeline": new.pipeline, "kind": new.kind, "item": new.item_id, "reviewer": new.reviewer,
-            "decision": Jsonb(new.decision), "note": new.note,
+            "decision": Jsonb(new.decision), "note": new.note, "queue": new.queue,
         },
     )  # fmt: skip
 

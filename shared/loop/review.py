@@ -56,7 +56,7 @@ def decide(
     rows.retract(conn, pipeline.name, kind, item_id, reviewer, by=reviewer)
     new = NewResponse(
         id=ids.new_id(ids.RESPONSE), pipeline=pipeline.name, kind=kind, item_id=item_id, reviewer=reviewer,
-        decision=read.model_dump(mode="json"), note=note,
+        decision=read.model_dump(mode="json"), note=note, queue=kind,
     )  # fmt: skip
     rows.add(conn, new)
     return new.id, _settle(conn, pipeline.name, review, item_id)

@@ -8,6 +8,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from shared.contracts import JsonObject
+from shared.db.reviews import open_for, open_for_all
+
+_CLUSTERS: Final[dict[str, Any]] = {"pipeline": "dedup", "kind": "clusters"}
+_MERGES: Final[dict[str, Any]] = {"pipeline": "dedup", "kind": "merges"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +46,15 @@ class Merged:
     prediction_id: str | None
 
 
-_WAITS: Final[LiteralString] = """
+# what a person could still tell of it
+_OPEN: Final[LiteralString] = """
     c.state = 'open'
-    AND NOT EXISTS (SELECT FROM review_responses r
-                    WHERE r.pipeline = 'dedup' AND r.kind = 'clusters' AND r.item_id = c.id
-                      AND r.reviewer = %(reviewer)s AND r.retracted_at IS NULL)
     AND EXISTS (SELECT FROM cluster_members m JOIN cluster_members n
                     ON n.cluster_id = m.cluster_id AND m.insight_id < n.insight_id
                 WHERE m.cluster_id = c.id
                   AND NOT EXISTS (SELECT FROM pairs p WHERE p.a = m.insight_id AND p.b = n.insight_id))
 """
+_WAITS: Final[LiteralString] = f"{_OPEN} AND {open_for('c.id')}"
 # Four walks away from even odds, along an index each, so that the next items cost the same however many wait. A place
 # among those of its class, then the class of which fewer pairs were labelled lately: both classes by turns.
 _WAITING: Final = f"""
@@ -108,16 +111,19 @@ SELECT similarity_min, similarity_mean, similarity_max, merge_probability, origi
                  WHERE m.cluster_id = c.id), '[]') AS pairs
 FROM clusters c WHERE id = %s
 """
-_MERGES_WAITING: Final = """
-SELECT m.id FROM merged_statements m
-WHERE NOT EXISTS (SELECT FROM review_responses r
-                  WHERE r.pipeline = 'dedup' AND r.kind = 'merges' AND r.item_id = m.id AND r.retracted_at IS NULL
-                    AND (r.reviewer = %(reviewer)s OR %(enough)s <= (
-                        SELECT count(*) FROM review_responses o
-                        WHERE o.pipeline = 'dedup' AND o.kind = 'merges' AND o.item_id = m.id
-                          AND o.retracted_at IS NULL)))
+_CLUSTERS_OPEN: Final = f"SELECT c.id FROM clusters c WHERE c.id = ANY(%s) AND {_OPEN}"
+_CLUSTERS_COUNT: Final = f"""
+SELECT count(*) FROM (SELECT FROM clusters c WHERE {_OPEN} AND {open_for_all("c.id")} LIMIT %(cap)s) AS some
+"""
+_MERGES_WAITING: Final = f"""
+SELECT m.id FROM merged_statements m WHERE NOT m.decided AND {open_for("m.id")}
 ORDER BY m.confidence, m.id LIMIT %(limit)s
 """
+_MERGES_COUNT: Final = f"""
+SELECT count(*) FROM (
+    SELECT FROM merged_statements m WHERE NOT m.decided AND {open_for_all("m.id")} LIMIT %(cap)s) AS some
+"""
+_SET_DECIDED: Final = "UPDATE merged_statements SET decided = %s WHERE id = %s AND decided <> %s"
 _OF_MERGES: Final = f"""
 SELECT m.id AS item_id, m.id, m.statement, {_SOURCES.format(link="merged_from = m.id")}
 FROM merged_statements m WHERE m.id = ANY(%(ids)s)
@@ -136,13 +142,26 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
-def waiting_clusters(conn: Connection, reviewer: str, limit: int, *, even: float, slope: float) -> list[str]:
+def waiting_clusters(
+    conn: Connection, reviewer: str, limit: int, *, enough: int, even: float, slope: float
+) -> list[str]:  # fmt: skip
     """Return the clusters that a person should decide on next, the most uncertain first, both classes by turns.
 
     Where no model was asked, ``even`` is the similarity of even odds, and ``slope`` the log-odds for each 1.0 more.
     """
-    asked: dict[str, Any] = {"reviewer": reviewer, "limit": limit, "even": even, "slope": slope}
+    asked = {**_CLUSTERS, "reviewer": reviewer, "enough": enough, "limit": limit, "even": even, "slope": slope}
     return [found for (found,) in conn.execute(_WAITING, asked)]
+
+
+def count_waiting_clusters(conn: Connection, cap: int, enough: int) -> int:
+    """Count the clusters that wait for anybody, up to a cap."""
+    row = conn.execute(_CLUSTERS_COUNT, {**_CLUSTERS, "enough": enough, "cap": cap}).fetchone()
+    return row[0] if row else 0
+
+
+def open_clusters(conn: Connection, cluster_ids: Sequence[str]) -> set[str]:
+    """Return those of these clusters of which a person could still tell something new."""
+    return {found for (found,) in conn.execute(_CLUSTERS_OPEN, [list(cluster_ids)])}
 
 
 def told_clusters(conn: Connection, cluster_ids: Sequence[str]) -> list[Told]:
@@ -178,8 +197,19 @@ def waiting_merges(conn: Connection, reviewer: str, limit: int, enough: int) -> 
 
     None that this person, or ``enough`` people, have decided on.
     """
-    asked: dict[str, Any] = {"reviewer": reviewer, "limit": limit, "enough": enough}
+    asked = {**_MERGES, "reviewer": reviewer, "limit": limit, "enough": enough}
     return [found for (found,) in conn.execute(_MERGES_WAITING, asked)]
+
+
+def count_waiting_merges(conn: Connection, cap: int, enough: int) -> int:
+    """Count the merges that wait for anybody, up to a cap."""
+    row = conn.execute(_MERGES_COUNT, {**_MERGES, "enough": enough, "cap": cap}).fetchone()
+    return row[0] if row else 0
+
+
+def set_merge_decided(conn: Connection, merged_id: str, *, decided: bool) -> None:
+    """Note whether enough people have said something of a merge, so that the queue need not look at it."""
+    conn.execute(_SET_DECIDED, [decided, merged_id, decided])
 
 
 def told_merges(conn: Connection, ids: Sequence[str]) -> list[Told]:

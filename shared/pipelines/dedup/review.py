@@ -25,8 +25,12 @@ from shared.review import Item, Response, Review
 
 def _waiting_clusters(conn: Connection, reviewer: str, limit: int) -> Sequence[Item]:
     line = policy().similarity
-    found = dedup.waiting_clusters(conn, reviewer, limit, even=line.midpoint, slope=line.slope)
+    found = dedup.waiting_clusters(conn, reviewer, limit, enough=_enough(), even=line.midpoint, slope=line.slope)
     return _items(found, dedup.told_clusters(conn, found))
+
+
+def _count_clusters(conn: Connection, cap: int) -> int:
+    return dedup.count_waiting_clusters(conn, cap, _enough())
 
 
 def _show_cluster(conn: Connection, cluster_id: str) -> Item:
@@ -74,7 +78,7 @@ def _settle_cluster(conn: Connection, cluster_id: str, responses: Sequence[Respo
         for response in responses
         for vote in votes_of(cluster_id, response, expand(members, ClusterDecision.model_validate(response.decision)))
     ]
-    enough = len(responses) >= policy().review.min_responses
+    enough = len(responses) >= _enough()
     dedup.set_cluster_state(conn, cluster_id, "decided" if enough else "open")
     return {"responses": len(responses), "decided": enough, **settle_votes(conn, cluster_id, votes)}
 
@@ -83,8 +87,12 @@ def _settle_cluster(conn: Connection, cluster_id: str, responses: Sequence[Respo
 
 
 def _waiting_merges(conn: Connection, reviewer: str, limit: int) -> Sequence[Item]:
-    found = dedup.waiting_merges(conn, reviewer, limit, policy().review.min_responses)
+    found = dedup.waiting_merges(conn, reviewer, limit, _enough())
     return _items(found, dedup.told_merges(conn, found))
+
+
+def _count_merges(conn: Connection, cap: int) -> int:
+    return dedup.count_waiting_merges(conn, cap, _enough())
 
 
 def _show_merge(conn: Connection, merged_id: str) -> Item:
@@ -115,10 +123,15 @@ def _settle_merge(conn: Connection, merged_id: str, responses: Sequence[Response
         for response in responses
         for vote in votes_of(merged_id, response, expand(pair, ClusterDecision.model_validate(response.decision)))
     ]
+    dedup.set_merge_decided(conn, merged_id, decided=len(responses) >= _enough())
     return {"responses": len(responses), **settle_votes(conn, merged_id, votes, insights=pair)}
 
 
 # --- both -----------------------------------------------------------------------------------------------------------
+
+
+def _enough() -> int:
+    return policy().review.min_responses
 
 
 def _items(ids: Sequence[str], told: Sequence[Told]) -> list[Item]:
@@ -150,6 +163,9 @@ REVIEWS: Final = (
         reveal=_reveal_cluster,
         check=_check_cluster,
         settle=_settle_cluster,
+        count=_count_clusters,
+        open_among=dedup.open_clusters,
+        min_responses=_enough,
     ),
     Review(
         kind=MERGES,
@@ -160,5 +176,7 @@ REVIEWS: Final = (
         reveal=_reveal_merge,
         check=_check_merge,
         settle=_settle_merge,
+        count=_count_merges,
+        min_responses=_enough,
     ),
 )
