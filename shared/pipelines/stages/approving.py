@@ -38,7 +38,9 @@ class ExportReviewParams(Contract):
     """Which rows to look at."""
 
     stage: tuple[Stage, ...] = Field(default=(), description="Only this stage; may be given again. None: all five.")
-    limit: int = Field(default=1_000, ge=1, le=review_files.MAX_ROWS, description="At most so many rows, the oldest first.")
+    limit: int = Field(
+        default=1_000, ge=1, le=review_files.MAX_ROWS, description="At most so many rows, the oldest first."
+    )
 
 
 class ExportReviewResult(Contract):
