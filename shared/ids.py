@@ -28,6 +28,7 @@ PROVIDER_JOB: Final = "pj"
 CANARY: Final = "canary"
 PIN: Final = "pin"
 RESPONSE: Final = "resp"
+REWORK: Final = "rework"
 SESSION: Final = "ses"
 
 _HEX_DIGITS = 32

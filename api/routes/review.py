@@ -12,7 +12,7 @@ from api.views import View
 from shared.contracts import Contract, JsonObject, Scope
 from shared.db import reviews
 from shared.errors import ForbiddenError
-from shared.loop import review
+from shared.loop import review, review_progress
 from shared.registry import get_pipeline
 from shared.review import Item
 
@@ -30,6 +30,7 @@ class ItemView(View):
 
     id: str
     content: JsonObject
+    assigned_to: str | None = Field(description="Whom it is assigned to: you.")
 
 
 class NextItems(View):
@@ -67,6 +68,12 @@ class DecisionBody(Contract):
     )
 
 
+class CheckBody(Contract):
+    """A decision that is being written: fields may be missing."""
+
+    decision: JsonObject = Field(examples=[{"decision": "approve"}])
+
+
 class UndoBody(Contract):
     """Whose decision to take back."""
 
@@ -75,6 +82,11 @@ class UndoBody(Contract):
         max_length=200,
         pattern=_TEXT,
         description="Another person's, which needs the scope `admin`. Empty: your own.",
+    )
+    response_id: str | None = Field(
+        default=None,
+        pattern=r"^resp_[0-9a-f]{32}$",
+        description="Only this decision, so that an undo that comes twice takes back one. Empty: the one that stands.",
     )
 
 
@@ -85,6 +97,35 @@ class Decided(View):
     item: str
     reviewer: str
     came_to: JsonObject
+
+
+class Undone(Decided):
+    """The decision that was taken back, and what the item comes to now."""
+
+    restored: str | None = Field(description="The decision of this person that stands again: the one it had replaced.")
+
+
+class FaultView(View):
+    """What is wrong with a decision, and in which field."""
+
+    field: str = Field(description="With dots into it; empty: the decision as a whole.", examples=["evidence.0.metric"])
+    message: str
+
+
+class Checked(View):
+    """What is wrong with a decision that is still being written; nothing: it would be taken."""
+
+    faults: list[FaultView]
+
+
+class ProgressView(View):
+    """How many items wait, and how far and how fast you are."""
+
+    mine_today: int = Field(description="Your decisions since midnight (UTC) that stand.")
+    mine_total: int
+    per_hour: float | None = Field(description="Your pace by your latest decisions of an hour; null: too few to tell.")
+    waiting: int = Field(description="Items that wait, whoever asks.")
+    waiting_is_capped: bool = Field(description="There are more than these.")
 
 
 class Revealed(View):
@@ -124,10 +165,19 @@ def next_items(
 ) -> NextItems:
     """Show items that you have not decided on, the most uncertain first and likely classes by turns.
 
-    Blind: no score or prediction is among what is shown. Asking for one is another request, which is written down.
+    First what is assigned to you; what you skipped comes back after a day, or when nothing else waits. Blind: no score
+    or prediction is among what is shown. Asking for one is another request, which is written down.
     """
     found = review.next_items(conn, get_pipeline(pipeline), kind, reviewer=who.name, limit=limit)
     return NextItems(items=[_view(item) for item in found])
+
+
+@router.get("/{pipeline}/{kind}/progress", name="review.progress", summary="Show how far you are")
+@reading
+def show_progress(conn: Connection, pipeline: PipelineName, kind: Kind, who: Reviews) -> ProgressView:
+    """Show how many items wait, and how many decisions are yours, and at which pace you make them."""
+    found = review_progress.progress(conn, get_pipeline(pipeline), kind, reviewer=who.name)
+    return ProgressView.model_validate(found)
 
 
 @router.get("/{pipeline}/{kind}/{item}", name="review.show", summary="Show an item to decide on")
@@ -142,9 +192,11 @@ def show_item(conn: Connection, pipeline: PipelineName, kind: Kind, item: ItemId
 def decide(
     work: Work, pipeline: PipelineName, kind: Kind, item: ItemId, *, body: DecisionBody, who: Reviews
 ) -> Decided:  # fmt: skip
-    """Store your decision; one that you made before about the same item is replaced.
+    """Store your decision; one that you made before about the same item is replaced, the same again changes nothing.
 
-    What follows from all decisions that stand is derived at once, and told in `came_to`: contradictions among it.
+    Where one answer is the truth and somebody else was first, yours is refused (`already-decided`), as it is about an
+    item that needs rework (`needs-rework`). What follows from all decisions that stand is derived at once, and told in
+    `came_to`: contradictions among it.
     """
     response_id, came_to = review.decide(
         work.conn, get_pipeline(pipeline), kind, item, reviewer=who.name, decision=body.decision, note=body.note
@@ -152,21 +204,36 @@ def decide(
     return Decided(response_id=response_id, item=item, reviewer=who.name, came_to=came_to)
 
 
+@router.post("/{pipeline}/{kind}/{item}/check", name="review.check", summary="Check a decision that is being written")
+@reading
+def check(
+    conn: Connection, pipeline: PipelineName, kind: Kind, item: ItemId, *, body: CheckBody, _who: Reviews
+) -> Checked:  # fmt: skip
+    """Say what is wrong with a decision, as far as it is written. Nothing is stored."""
+    found = review.faults(conn, get_pipeline(pipeline), kind, item, body.decision)
+    return Checked(faults=[FaultView.model_validate(fault) for fault in found])
+
+
 @router.post("/{pipeline}/{kind}/{item}/undo", name="review.undo", summary="Take a decision back")
 @in_transaction
 def undo(
     work: Work, pipeline: PipelineName, kind: Kind, item: ItemId, *, who: Reviews, body: UndoBody | None = None
-) -> Decided:  # fmt: skip
-    """Take your decision back; all that was derived from it is gone with it."""
-    reviewer = body.reviewer if body and body.reviewer else who.name
+) -> Undone:  # fmt: skip
+    """Take your decision back; all that was derived from it is gone with it.
+
+    The decision of yours that it had replaced, if any, stands again: ask once more to take back that one too.
+    """
+    asked = body or UndoBody()
+    reviewer = asked.reviewer or who.name
     if reviewer != who.name and not who.may(Scope.ADMIN):
         raise ForbiddenError(
             "this is another person's decision: the API key lacks the scope admin", advice="take back your own"
         )
-    response_id, came_to = review.undo(
-        work.conn, get_pipeline(pipeline), kind, item, reviewer=reviewer, by=who.name
+    undone = review.undo(
+        work.conn, get_pipeline(pipeline), kind, item,
+        reviewer=reviewer, by=who.name, response_id=asked.response_id,
     )  # fmt: skip
-    return Decided(response_id=response_id, item=item, reviewer=reviewer, came_to=came_to)
+    return Undone(item=item, reviewer=reviewer, **undone._asdict())
 
 
 @router.post("/{pipeline}/{kind}/{item}/reveal", name="review.reveal", summary="Show an item's scores")
@@ -178,4 +245,4 @@ def reveal(work: Work, pipeline: PipelineName, kind: Kind, item: ItemId, who: Re
 
 
 def _view(item: Item) -> ItemView:
-    return ItemView(id=item.id, content=item.content)
+    return ItemView.model_validate(item)

@@ -100,6 +100,8 @@ def test_the_command_line_says_the_same(desk: Desk, cli: CommandLine) -> None:
     assert set(desk.labels().values()) == {"separate"}
     assert "similarity" in cli("review", "reveal", "dedup", "clusters", cluster).stdout
     cli("review", "undo", "dedup", "clusters", cluster)
+    assert sorted(desk.labels().values()) == ["merge", "separate", "separate"], "as before: the first decision stands"
+    cli("review", "undo", "dedup", "clusters", cluster)
     assert desk.labels() == {}
     cli("review", "undo", "dedup", "clusters", cluster, code=1)
     cli("review", "decide", "dedup", "clusters", cluster, "{no json", code=2)

@@ -50,9 +50,11 @@ CREATE TABLE review_assignments (
     reviewer     text NOT NULL,
     assigned_by  text NOT NULL,
     at           timestamptz NOT NULL DEFAULT now(),
+    place        integer NOT NULL DEFAULT 0,      -- among those that were assigned at once
+    done         boolean NOT NULL DEFAULT false,  -- a response of that person since then stands: derived with each response
     PRIMARY KEY (pipeline, kind, item_id)
 );
-CREATE INDEX review_assignments_by_reviewer ON review_assignments (pipeline, kind, reviewer, at, item_id);
+CREATE INDEX review_assignments_open ON review_assignments (pipeline, kind, reviewer, at, place) WHERE NOT done;
 
 -- ---------------------------------------------------------------- dedup: merges by a model, the least sure first
 
