@@ -34,6 +34,28 @@ def after(conn: Connection, job_ids: Sequence[str], seq: int, limit: int) -> lis
         ).fetchall()
 
 
+def latest(conn: Connection, job_id: str, limit: int) -> list[Event]:
+    """Return the last events of a job, in order."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        found = cursor.execute(
+            "SELECT job_id, seq, attempt, type, message, data, at FROM job_events"
+            " WHERE job_id = %s ORDER BY seq DESC LIMIT %s",
+            [job_id, limit],
+        ).fetchall()
+    return found[::-1]
+
+
+def changes(conn: Connection, job_id: str, limit: int) -> list[Event]:
+    """Return the last events of a job that are more than progress, in order."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        found = cursor.execute(
+            "SELECT job_id, seq, attempt, type, message, data, at FROM job_events"
+            " WHERE job_id = %s AND type <> 'progress' ORDER BY seq DESC LIMIT %s",
+            [job_id, limit],
+        ).fetchall()
+    return found[::-1]
+
+
 def after_each(conn: Connection, cursors: Mapping[str, int], limit: int) -> list[Event]:
     """Return what is new of many jobs: for each job id its first ``limit`` events after the sequence number given.
 

@@ -4,6 +4,7 @@ Every change of a job writes its event in the same statement (``logged``). What 
 ``attempts.py``, new jobs are in ``submissions.py``, the sweeps' questions in ``sweeping.py``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -100,6 +101,20 @@ def children(conn: Connection, parent_id: str) -> list[Job]:
         return cursor.execute(sql, [parent_id]).fetchall()
 
 
+_BELOW: Final[LiteralString] = (
+    "WITH RECURSIVE below AS ("
+    " SELECT id FROM jobs WHERE parent_id = ANY(%(parents)s)"
+    " UNION ALL SELECT jobs.id FROM jobs JOIN below ON jobs.parent_id = below.id)"
+    " SELECT " + COLUMNS + " FROM jobs WHERE id IN (SELECT id FROM below LIMIT %(limit)s) ORDER BY parent_id, position"
+)
+
+
+def below(conn: Connection, parents: Sequence[str], limit: int) -> list[Job]:
+    """Return the steps of these flows, and of flows among those: at most so many, in order under each parent."""
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(_BELOW, {"parents": list(parents), "limit": limit}).fetchall()
+
+
 _LIST: Final[LiteralString] = (
     "SELECT " + COLUMNS + " FROM jobs"
     " WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)"
@@ -107,6 +122,8 @@ _LIST: Final[LiteralString] = (
     " AND (%(state)s::job_state IS NULL OR state = %(state)s)"
     " AND (%(queue)s::text IS NULL OR queue = %(queue)s)"
     " AND (%(parent)s::text IS NULL OR parent_id = %(parent)s)"
+    " AND (%(actor)s::text IS NULL OR actor = %(actor)s)"
+    " AND (NOT %(top)s OR parent_id IS NULL)"
     " AND (%(before)s::text IS NULL OR id < %(before)s)"
     " ORDER BY id DESC LIMIT %(limit)s"
 )
@@ -120,13 +137,18 @@ def list_jobs(
     state: str | None = None,
     queue: str | None = None,
     parent: str | None = None,
+    actor: str | None = None,
+    top: bool = False,
     before: str | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Return jobs, newest first, that fit all filters given; ``before`` is the last id of the page before."""
+    """Return jobs, newest first, that fit all filters given; ``before`` is the last id of the page before.
+
+    ``top``: none that are steps of a flow.
+    """
     filters = {
-        "kind": kind, "pipeline": pipeline, "state": state, "queue": queue, "parent": parent,
-        "before": before, "limit": limit,
+        "kind": kind, "pipeline": pipeline, "state": state, "queue": queue, "parent": parent, "actor": actor,
+        "top": top, "before": before, "limit": limit,
     }  # fmt: skip
     with conn.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(_LIST, filters).fetchall()
