@@ -96,6 +96,11 @@ def offered_to(item: LiteralString) -> LiteralString:
     return f"({' AND '.join(part.format(item=item) for part in parts)})"
 
 
+def no_rework(item: LiteralString) -> LiteralString:
+    """Return the part of ``open_for_all`` that asks for nobody's responses. Parameters: ``pipeline`` and ``kind``."""
+    return _NO_REWORK.format(item=item)
+
+
 def kept_from(item: LiteralString, *, answered_too: bool) -> LiteralString:
     """Return the part of ``open_for`` that a skip does not change, for the items that a person skipped.
 
