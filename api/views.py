@@ -192,7 +192,7 @@ class PredictionView(View):
 
 
 class AlertView(View):
-    """Something that belongs to no one job and must be seen."""
+    """Something that belongs to no one job and must be seen. ``closed_at`` None: nobody has seen to it yet."""
 
     id: int
     kind: str
@@ -200,6 +200,8 @@ class AlertView(View):
     message: str
     data: JsonObject
     at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
 
 
 class KeyView(View):

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     resend_after_seconds: float = Field(
         10, gt=0, description="A wake-up that an empty queue no longer holds is sent again after this."
     )
+    queue_late_seconds: float = Field(
+        300, gt=0, description="A due job that no worker has taken for this long is told on the home page."
+    )
     event_retention_days: int = Field(90, gt=0, description="Progress events of finished jobs are kept this long.")
     upload_retention_days: float = Field(
         7, gt=0, description="Uploaded files are kept this long after they were sent, and while a job wants them."

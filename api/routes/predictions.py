@@ -50,6 +50,8 @@ def list_alerts(
     _who: Reader,
     cursor: Annotated[int | None, Query(ge=0, lt=2**63, description="`next_cursor` of the page before.")] = None,
     limit: Limit = 50,
+    only_open: Annotated[bool, Query(alias="open", description="Leave out those that somebody has seen to.")] = False,
 ) -> Page[AlertView]:
     """Show what belongs to no one job and must be seen, newest first."""
-    return page(AlertView.model_validate, alerts.list_alerts(conn, before=cursor, limit=limit + 1), limit)
+    found = alerts.list_alerts(conn, before=cursor, limit=limit + 1, only_open=only_open)
+    return page(AlertView.model_validate, found, limit)

@@ -1,6 +1,12 @@
 """SQL that counts jobs, for ``/metrics`` and ``tuneyard status``."""
 
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
 from psycopg import Connection
+from psycopg.rows import class_row
+
+from shared.db.jobs import COLUMNS, Job
 
 
 def tally(conn: Connection) -> list[tuple[str, str, int]]:
@@ -22,3 +28,46 @@ def backlog(conn: Connection) -> list[tuple[str, int, float]]:
         "SELECT queue, count(*), extract(epoch FROM now() - min(run_at))::float8 FROM jobs"
         " WHERE state IN ('queued', 'waiting') AND run_at <= now() GROUP BY 1 ORDER BY 1"
     ).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateQueue:
+    """A queue whose oldest due job waits for longer than it should. ``jobs`` is how many do, counted up to a cap.
+
+    ``running`` says whether any job of the queue runs now: then its workers are behind, else none seems to be there.
+    """
+
+    queue: str
+    jobs: int
+    oldest_seconds: float
+    running: bool
+
+
+# Along the index of what is due, oldest first, so that it costs the same however many wait.
+_LATE: Final = """
+SELECT late.queue, count(*) AS jobs, extract(epoch FROM now() - min(late.run_at))::float8 AS oldest_seconds,
+    EXISTS (SELECT FROM jobs r WHERE r.state = 'running' AND r.queue = late.queue AND r.lease_until > now()) AS running
+FROM (SELECT queue, run_at FROM jobs WHERE state IN ('queued', 'waiting')
+      AND run_at <= now() - make_interval(secs => %s) ORDER BY run_at LIMIT %s) AS late
+GROUP BY late.queue ORDER BY min(late.run_at)
+"""
+
+# Flows wait for their children, others for something outside: with a time that is still to come.
+_UNDER_WAY: Final[LiteralString] = (
+    "(SELECT " + COLUMNS + " FROM jobs WHERE state = 'running' AND parent_id IS NULL"
+    " ORDER BY lease_until LIMIT %(limit)s)"
+    " UNION ALL (SELECT " + COLUMNS + " FROM jobs WHERE state = 'waiting' AND parent_id IS NULL AND run_at > now()"
+    " ORDER BY run_at DESC LIMIT %(limit)s) ORDER BY id DESC LIMIT %(limit)s"
+)
+
+
+def late_queues(conn: Connection, *, seconds: float, cap: int = 1000) -> list[LateQueue]:
+    """Return the queues with due jobs that have waited for longer than so many seconds, the worst first."""
+    with conn.cursor(row_factory=class_row(LateQueue)) as cursor:
+        return cursor.execute(_LATE, [seconds, cap]).fetchall()
+
+
+def under_way(conn: Connection, limit: int) -> list[Job]:
+    """Return jobs that run, and those that wait for their steps or for something outside, the newest first."""
+    with conn.cursor(row_factory=class_row(Job)) as cursor:
+        return cursor.execute(_UNDER_WAY, {"limit": limit}).fetchall()

@@ -1,6 +1,6 @@
 """SQL of the table ``schedule_slots``: which schedule entry fired when. The history decides, never a local file."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from psycopg import Connection
 from psycopg.rows import scalar_row
@@ -34,3 +34,13 @@ def history(conn: Connection, entry: str, limit: int) -> list[tuple[int, object,
     return conn.execute(
         "SELECT slot, at, job_id FROM schedule_slots WHERE entry = %s ORDER BY slot DESC LIMIT %s", [entry, limit]
     ).fetchall()
+
+
+def first_seen(conn: Connection) -> dict[str, datetime]:
+    """Return when each entry was first seen: its slots are whole periods since then."""
+    return dict(conn.execute("SELECT entry, at FROM schedule_slots WHERE slot = 0").fetchall())
+
+
+def next_slot(first: datetime, period: timedelta, now: datetime) -> datetime:
+    """Return when an entry's next slot begins; beat fires it then, or as soon as it runs again."""
+    return first + period * ((now - first) // period + 1)
