@@ -26,6 +26,7 @@ from api.routes import (
     operations,
     predictions,
     review,
+    review_work,
     router,
     spending,
     training_data,
@@ -52,8 +53,8 @@ Turns what people decide into promoted models, again and again, unattended.
 """
 # the busiest first
 _RESOURCES: Final = (
-    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, review, spending,
-    webhooks, operations, clustering, insights, training_data, dedup, images,
+    router, *openai_api.RESOURCES, jobs, models, datasets, predictions, lineage, keys, uploads, review_work, review,
+    spending, webhooks, operations, clustering, insights, training_data, dedup, images,
 )  # fmt: skip
 
 

@@ -1,21 +1,22 @@
-"""``tuneyard review``: what a pipeline asks people, one item at a time: next items, a decision, its undoing, scores."""
+"""``tuneyard review``: what a pipeline asks people, one item at a time: next items, a decision, its undoing, scores.
+
+Skips, reworks and assignments are in ``review_work.py``.
+"""
 
 import json
 from typing import Annotated
 
 import typer
 
-from api.commands import flags, output
+from api.commands import flags, output, review_work
 from api.commands.client import open_api, path_of
 from api.commands.errors import CommandError, ExitCode
 from api.commands.output import Column
+from api.commands.review_work import Item, Kind, PipelineName
 from shared.contracts import JsonObject
 
-app = typer.Typer(no_args_is_help=True, help="What people decide on: show, decide, undo, reveal.")
-
-PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="A pipeline that asks people, as dedup.")]
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="What is decided on, as clusters.")]
-Item = Annotated[str, typer.Argument(metavar="ITEM", help="The item's id.")]
+app = typer.Typer(no_args_is_help=True, help="What people decide on: show, decide, undo, reveal, skip, assign.")
+review_work.add_to(app)
 
 KINDS = (Column("kind", "kind"), Column("about", "summary"), Column("decided", lambda it: sum(it["standing"].values())))
 
@@ -81,10 +82,18 @@ def undo(
     reviewer: Annotated[str | None, typer.Option(help="Whose decision, if not your own: for administrators.")] = None,
     as_json: flags.AsJson = False,
 ) -> None:
-    """Take your decision back; all that was derived from it is gone with it."""
+    """Take your decision back; the one that it had replaced, if any, stands again."""
     with open_api() as api:
         undone = api.post(path_of("review", pipeline, kind, item, "undo"), {"reviewer": reviewer})
     output.print_object(undone, as_json=as_json)
+
+
+@app.command()
+def progress(pipeline: PipelineName, kind: Kind, *, as_json: flags.AsJson = False) -> None:
+    """Show how many items wait, and how far and how fast you are."""
+    with open_api() as api:
+        found = api.get(path_of("review", pipeline, kind, "progress"))
+    output.print_object(found, as_json=as_json)
 
 
 @app.command()
