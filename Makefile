@@ -14,7 +14,7 @@ export UV_NO_PROGRESS := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status test lint format types imports docs check-docs tests chaos bench lock clean
+.PHONY: help install demo up down status test lint format types imports docs check-docs browser tests chaos bench lock clean
 
 help:  ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +64,10 @@ docs: install  ## Generate the references in docs/ from the code.
 check-docs: install  ## Check that the generated references are up to date.
 	@$(BIN)/python -m api.reference --check
 
-tests: install  ## Run the test suite on real embedded servers.
+browser: install  ## Install the browser of the tests (Debian's chromium), where root and apt-get are there.
+	@$(BIN)/python -m tests.support.chromium
+
+tests: install browser  ## Run the test suite on real embedded servers.
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
 
 chaos: install  ## Let 10,000 fine-tunes meet crashes and faults (the suite has 2,000): none is paid for twice.
