@@ -32,6 +32,23 @@ from shared.db.gold.offending import (
     put_negatives,
     put_offenders,
 )
+from shared.db.gold.queueing import (
+    Waiting,
+    count_waiting_examples,
+    hold,
+    keep_waiting,
+    open_examples,
+    waiting_examples,
+)
+from shared.db.gold.reviewing import (
+    Answered,
+    Said,
+    answers_of,
+    put_response,
+    said_of,
+    shown_example,
+    take_back_response,
+)
 from shared.db.gold.snapshots import (
     Example,
     Reseeded,
@@ -45,10 +62,12 @@ from shared.db.gold.snapshots import (
 from shared.db.tuned import TunedModel
 
 __all__ = [
-    "AnswerRow", "Conclusion", "Decided", "Example", "Freeze", "FrozenSet", "GoldCounts", "Negative", "Offender",
-    "Reseeded", "TunedModel", "answered_at", "answers_of_job", "approve_drafts",
-    "approve_negatives", "approved_ids", "counts", "example_ids", "examples", "find_dataset", "find_freeze",
-    "find_model", "group_of", "hash_of", "latest_examples", "latest_model", "latest_smoke_job", "list_negatives",
-    "list_offenders", "offending_answers", "put_answers", "put_examples", "put_freeze", "put_human",
-    "put_machine", "put_negatives", "put_offenders", "replaceable", "snapshots_of",
+    "AnswerRow", "Answered", "Conclusion", "Decided", "Example", "Freeze", "FrozenSet", "GoldCounts", "Negative",
+    "Offender", "Reseeded", "Said", "TunedModel", "Waiting", "answered_at", "answers_of", "answers_of_job",
+    "approve_drafts", "approve_negatives", "approved_ids", "count_waiting_examples", "counts", "example_ids",
+    "examples", "find_dataset", "find_freeze", "find_model", "group_of", "hash_of", "hold", "keep_waiting",
+    "latest_examples", "latest_model", "latest_smoke_job", "list_negatives", "list_offenders", "offending_answers",
+    "open_examples", "put_answers", "put_examples", "put_freeze", "put_human", "put_machine", "put_negatives",
+    "put_offenders", "put_response", "replaceable", "said_of", "shown_example", "snapshots_of", "take_back_response",
+    "waiting_examples",
 ]  # fmt: skip

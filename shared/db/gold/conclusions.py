@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.contracts import JsonObject
+from shared.db.gold import queueing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ ON CONFLICT (example_id) DO UPDATE SET
     one_sentence_pattern = excluded.one_sentence_pattern, confidence = excluded.confidence,
     evidence = excluded.evidence, origin = excluded.origin, status = excluded.status,
     labelled_by = excluded.labelled_by, labelled_at = now(),
-    approved_by = excluded.approved_by, approved_at = excluded.approved_at
+    approved_by = excluded.approved_by, approved_at = excluded.approved_at, response_id = NULL, replaced = NULL
 """
 # the very same words again change nothing: neither who said them nor when
 _UNLESS_SAME: Final[LiteralString] = """
@@ -79,7 +80,7 @@ _UNLESS_DECIDED: Final[LiteralString] = " AND ml.gold.origin = 'machine' AND ml.
 _APPROVE: Final = """
 UPDATE ml.gold SET status = 'approved', approved_by = %(by)s, approved_at = now()
 WHERE status = 'draft' AND (origin = 'human' OR %(machine)s)
-RETURNING origin
+RETURNING origin, example_id
 """
 
 _SELECT: Final[LiteralString] = """
@@ -100,17 +101,22 @@ FROM ml.examples e LEFT JOIN ml.gold g ON g.example_id = e.id
 
 def put_human(conn: Connection, rows: Sequence[Conclusion], by: str) -> int:
     """Store what a person approved, over whatever was there; return how many changed something."""
-    return _put(conn, _PUT + _UNLESS_SAME, rows, origin="human", status="approved", by=by)
+    changed = _put(conn, _PUT + _UNLESS_SAME, rows, origin="human", status="approved", by=by)
+    queueing.note_conclusions(conn, [row.example_id for row in rows])
+    return changed
 
 
 def put_machine(conn: Connection, rows: Sequence[Conclusion], by: str) -> int:
     """Store drafts that rules wrote, but over nothing else than such drafts; return how many changed something."""
-    return _put(conn, _PUT + _UNLESS_SAME + _UNLESS_DECIDED, rows, origin="machine", status="draft", by=by)
+    changed = _put(conn, _PUT + _UNLESS_SAME + _UNLESS_DECIDED, rows, origin="machine", status="draft", by=by)
+    queueing.note_doubts(conn, [row.example_id for row in rows])
+    return changed
 
 
 def _put(
     conn: Connection, query: LiteralString, rows: Sequence[Conclusion], *, origin: str, status: str, by: str
 ) -> int:
+    queueing.hold(conn, [row.example_id for row in rows])
     with conn.cursor() as cursor:
         cursor.executemany(
             query,
@@ -125,8 +131,10 @@ def _put(
 def approve_drafts(conn: Connection, by: str, *, include_machine: bool) -> dict[str, int]:
     """Approve the drafts of people, and those of rules when asked to; return how many of each origin."""
     approved = {"human": 0, "machine": 0}
-    for (origin,) in conn.execute(_APPROVE, {"by": by, "machine": include_machine}):
+    changed = conn.execute(_APPROVE, {"by": by, "machine": include_machine}).fetchall()
+    for origin, _ in changed:
         approved[origin] += 1
+    queueing.note_conclusions(conn, [example_id for origin, example_id in changed if origin == "human"])
     return approved
 
 

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.contracts import JsonObject
+from shared.db.gold import queueing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,7 @@ def put_answers(conn: Connection, rows: Sequence[AnswerRow]) -> None:
     """Log answers; one that is there already stays as it is."""
     with conn.cursor() as cursor:
         cursor.executemany(_PUT_ANSWER, [_values(row) for row in rows])
+    queueing.note_doubts(conn, [row.example_id for row in rows if row.example_id])
 
 
 def answers_of_job(conn: Connection, job_id: str) -> list[AnswerRow]:

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.contracts import JsonObject
+from shared.db.gold import queueing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ SELECT id, snapshot, group_key, window_from, window_to, %(reports)s
 FROM unnest(%(ids)s::text[], %(snapshots)s::jsonb[], %(groups)s::text[], %(firsts)s::date[], %(lasts)s::date[])
     AS row (id, snapshot, group_key, window_from, window_to)
 ON CONFLICT (id) DO UPDATE SET group_key = excluded.group_key, reports = excluded.reports
-RETURNING xmax = 0
+RETURNING xmax = 0, id
 """
 
 _HUMAN: Final[LiteralString] = (
@@ -66,10 +67,11 @@ def put_examples(conn: Connection, rows: Sequence[Example], reports: str) -> Res
         "lasts": [row.window_to for row in rows],
     }
     written = conn.execute(_PUT, values).fetchall()
-    new = sum(inserted for (inserted,) in written)
+    new = [found for inserted, found in written if inserted]
+    queueing.note_doubts(conn, new)
     removed = conn.execute(_REMOVE, values).rowcount
     kept = conn.execute(_COUNT_KEPT, values).fetchone()
-    return Reseeded(new=new, known=len(written) - new, removed=removed, kept=kept[0] if kept else 0)
+    return Reseeded(new=len(new), known=len(written) - len(new), removed=removed, kept=kept[0] if kept else 0)
 
 
 def examples(conn: Connection, example_ids: Sequence[str]) -> list[Example]:

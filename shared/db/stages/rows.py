@@ -85,7 +85,8 @@ RETURNING id, xmax = 0
 # the very same decision again changes nothing: neither who decided nor when
 _DECIDE: Final = """
 UPDATE stage_rows r SET approved = said.approved, note = said.note, industry = coalesce(said.industry, r.industry),
-    decided_by = %(by)s, decided_at = now()
+    decided_by = %(by)s, decided_at = now(), reviewed_as = NULL, industry_before = NULL,
+    wants_more = false
 FROM unnest(%(ids)s::text[], %(approved)s::boolean[], %(notes)s::text[], %(industries)s::text[])
     AS said (id, approved, note, industry)
 WHERE r.id = said.id AND (r.approved, r.note, r.industry)

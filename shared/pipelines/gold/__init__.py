@@ -17,6 +17,7 @@ from shared.pipelines.gold.gates import gates
 from shared.pipelines.gold.lines import chat_lines
 from shared.pipelines.gold.model_steps import MODEL_STEPS
 from shared.pipelines.gold.policy import policy
+from shared.pipelines.gold.review import REVIEWS
 
 BASE_MODEL: Final = "gpt-4o-mini-2024-07-18"
 """The seed's default, for OpenAI; our own trainer has one of its own."""
@@ -61,6 +62,7 @@ PIPELINE: Final = Pipeline[Snapshot, GoldAnswer](
     fallback=fallback,
     dump_output=_dump,
     infer=INFER,
+    reviews=REVIEWS,
     extra_steps=(*DATA_STEPS, *MODEL_STEPS),
     library_versions=("openai", "jsonschema"),
 )

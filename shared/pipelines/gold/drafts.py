@@ -121,7 +121,7 @@ def check_drafts(drafts: Sequence[Any], known: Mapping[str, JsonObject], *, skip
         elif reasons := tuple(_reasons(draft, known, times)):
             checked.rejected.append(Rejected(row, _id_of(draft), reasons))
         else:
-            checked.conclusions.append(_conclusion(draft, known[draft["id"]]))
+            checked.conclusions.append(conclusion_of(draft["id"], draft, known[draft["id"]]))
     return checked._replace(untouched=untouched)
 
 
@@ -163,11 +163,16 @@ def _snapshot_reasons(draft: Mapping[str, Any], snapshot: JsonObject) -> list[st
         for part in ("window", "signals")
         if part in draft and draft[part] != snapshot[part]
     ]
-    evidence = draft.get("evidence")
+    return [*reasons, *evidence_reasons(draft.get("evidence"), snapshot)]
+
+
+def evidence_reasons(evidence: Any, snapshot: JsonObject) -> list[str]:
+    """Return what is wrong with the evidence that a person names for a snapshot; none is not wrong."""
     if evidence in (None, []):
-        return reasons
+        return []
     if not isinstance(evidence, list) or not all(isinstance(entry, str) for entry in evidence):
-        return [*reasons, "evidence is not a list of texts"]
+        return ["evidence is not a list of texts"]
+    reasons = []
     entries = evidence_entries(snapshot["signals"])
     if wrong := sum(entry not in entries for entry in evidence):
         reasons.append(f"{wrong} of the evidence entries do not match the snapshot")
@@ -178,10 +183,11 @@ def _snapshot_reasons(draft: Mapping[str, Any], snapshot: JsonObject) -> list[st
     return reasons
 
 
-def _conclusion(draft: Mapping[str, Any], snapshot: JsonObject) -> Conclusion:
+def conclusion_of(example_id: str, draft: Mapping[str, Any], snapshot: JsonObject) -> Conclusion:
+    """Return what a person concluded, each text on one line, with what a draft suggests where nothing is said."""
     texts = {field: " ".join((draft.get(field) or "").split()) for field in TEXT_FIELDS}
     return Conclusion(
-        example_id=draft["id"],
+        example_id=example_id,
         **texts,
         confidence=draft.get("confidence") or policy().default_confidence,
         evidence=draft.get("evidence") or list(suggested_evidence(parse_snapshot(snapshot))),

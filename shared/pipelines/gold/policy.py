@@ -37,6 +37,12 @@ class ForbiddenPolicy(Contract):
     allowed: tuple[str, ...]
 
 
+class ReviewPolicy(Contract):
+    """When an example waits for no more people."""
+
+    min_responses: int = Field(ge=1)
+
+
 class Policy(Contract):
     """Every threshold of gold's data; ``policy.toml`` says what each means. Other tables there are for others."""
 
@@ -48,6 +54,7 @@ class Policy(Contract):
     default_confidence: Confidence
     snapshots: SnapshotPolicy
     forbidden: ForbiddenPolicy
+    review: ReviewPolicy
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,7 @@ from shared.pipelines.stages.gates import gates
 from shared.pipelines.stages.lines import chat_lines
 from shared.pipelines.stages.model_steps import MODEL_STEPS
 from shared.pipelines.stages.policy import policy
+from shared.pipelines.stages.review import REVIEWS
 from shared.pipelines.stages.row_rules import ROW_RULES, RUNS_FOLDER
 from shared.pipelines.stages.ship_steps import SHIP_STEPS
 
@@ -92,6 +93,7 @@ PIPELINE: Final = Pipeline[StageInput, StageOutput](
     fallback=fallback,
     dump_output=_dump,
     infer=INFER,
+    reviews=REVIEWS,
     extra_steps=(*DATA_STEPS, *MODEL_STEPS, *SHIP_STEPS),
     models_file="intelligence_v4.models.json",
     library_versions=("openai", "jsonschema"),

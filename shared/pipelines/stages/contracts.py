@@ -189,13 +189,19 @@ def evidence_of(value: StageInput) -> tuple[str, ...]:
 
 def cited(output: StageOutput) -> tuple[str, ...]:
     """Return all evidence entries of an output, in their order."""
-    return tuple(text for path, text in _strings("", as_json(output)) if ".evidence." in f".{path}")
+    return tuple(entry for _, entry in _cited(output))
 
 
 def ungrounded(value: StageInput, output: StageOutput) -> tuple[int, ...]:
     """Return the places (from 1, in the order of ``cited``) of evidence entries that the input does not have."""
     raw = as_json(value)
     return tuple(place for place, entry in enumerate(cited(output), 1) if not _has(raw, entry))
+
+
+def ungrounded_paths(value: StageInput, output: StageOutput) -> tuple[str, ...]:
+    """Return the paths of those entries in the output, as ``signals.0.evidence.1``."""
+    raw = as_json(value)
+    return tuple(path for path, entry in _cited(output) if not _has(raw, entry))
 
 
 def texts_of(output: StageOutput) -> dict[str, str]:
@@ -211,6 +217,10 @@ def actions_of(output: StageOutput) -> tuple[str, ...]:
 def primary_constraint_of(output: StageOutput) -> str | None:
     """Return the statement of the primary constraint; None for the stages that name none."""
     return output.primary_constraint.statement if isinstance(output, outputs.SynthesisOutput) else None
+
+
+def _cited(output: StageOutput) -> Iterator[tuple[str, str]]:
+    return ((path, text) for path, text in _strings("", as_json(output)) if ".evidence." in f".{path}")
 
 
 def _has(raw: Any, entry: str) -> bool:

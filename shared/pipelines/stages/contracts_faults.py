@@ -22,17 +22,23 @@ _TOLD: Final = frozenset(
 
 def named_faults(error: ValidationError) -> Iterator[str]:
     """Yield what is wrong, five faults at most. A name that the contract does not have is not repeated either."""
+    for path, reason in faults_by_path(error):
+        yield f"{path or 'it'} {reason}"
+
+
+def faults_by_path(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield the path of each fault (empty: the whole) and what is wrong there, as ``named_faults`` says it."""
     for item in error.errors(include_url=False, include_input=False)[:_MOST]:
         place = item["loc"]
         if item["type"] == "extra_forbidden":
-            yield f"{_path(place[:-1])} has a field that the contract does not have"
+            yield _path(place[:-1]), "has a field that the contract does not have"
         else:
-            yield f"{_path(place)} {_reason(item)}"
+            yield _path(place), _reason(item)
 
 
 def _path(place: tuple[int | str, ...]) -> str:
     named = [str(part) if isinstance(part, int) or part in _names() else "…" for part in place if part != "[key]"]
-    return ".".join(named) or "it"
+    return ".".join(named)
 
 
 def _reason(item: Mapping[str, Any]) -> str:

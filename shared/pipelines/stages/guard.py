@@ -20,6 +20,7 @@ from shared.pipelines.stages.contracts import (
     stage_of_input,
     texts_of,
     ungrounded,
+    ungrounded_paths,
 )
 from shared.pipelines.stages.deterministic import deterministic
 from shared.pipelines.stages.policy import policy
@@ -76,14 +77,27 @@ class StageGuard:
 
 def broken(value: StageInput, output: StageOutput) -> Iterator[Fault]:
     """Yield every rule that an output of the contract breaks, whoever wrote it: of words first, then of evidence."""
-    for path, text in texts_of(output).items():
-        for term in _terms().found(text):
-            yield Fault(rule=FORBIDDEN, message=f"{path} has the forbidden term “{term}”")
-        if looks_personal(text):
-            yield Fault(rule=PERSONAL, message=f"{path} has what looks like an e-mail address or a phone number")
+    for path, rule, reason in _words(output):
+        yield Fault(rule=rule, message=f"{path} {reason}")
     if wrong := ungrounded(value, output):
         places = ", ".join(map(str, wrong))
         yield Fault(rule=UNGROUNDED, message=f"the input does not have evidence entry {places}")
+
+
+def broken_by_path(value: StageInput, output: StageOutput) -> Iterator[tuple[str, str]]:
+    """Yield the same by the path at which the output breaks a rule, as ``signals.0.meaning``, with the reason."""
+    for path, _, reason in _words(output):
+        yield path, reason
+    for path in ungrounded_paths(value, output):
+        yield path, "is no entry that the input has"
+
+
+def _words(output: StageOutput) -> Iterator[tuple[str, str, str]]:
+    for path, text in texts_of(output).items():
+        for term in _terms().found(text):
+            yield path, FORBIDDEN, f"has the forbidden term “{term}”"
+        if looks_personal(text):
+            yield path, PERSONAL, "has what looks like an e-mail address or a phone number"
 
 
 @lru_cache(maxsize=1)

@@ -49,6 +49,12 @@ class ShipPolicy(Contract):
     new_rows: Some
 
 
+class ReviewPolicy(Contract):
+    """When a row waits for no more people."""
+
+    min_responses: Some
+
+
 class ForbiddenPolicy(Contract):
     """Terms that no text may hold as whole words, and words that are none of them although a hyphen parts them."""
 
@@ -95,6 +101,7 @@ class Policy(Contract):
     live: LivePolicy
     packs: PacksPolicy
     ship: ShipPolicy
+    review: ReviewPolicy
     forbidden: ForbiddenPolicy
     model: ModelPolicy
     evals: EvalsPolicy

@@ -30,7 +30,8 @@ _AS_IT_WAS: Final = ("stage", "business", "pack", "answered_by", "input")
 _KNOWN: Final = frozenset({"id", "industry", "output", "decision", "note", *_AS_IT_WAS})
 _ID: Final = re.compile(r"ex_[0-9a-f]{32}", re.ASCII)
 _NOTE: Final[TypeAdapter[str]] = TypeAdapter(Note)
-_EDITED: Final = "an edited row took its place: "
+EDITED: Final = "an edited row took its place: "
+"""How the note of a row begins that was rejected for a rewritten one."""
 
 
 class RefusedLine(NamedTuple):
@@ -163,7 +164,7 @@ def _take(
     check_note(said)
     reviewed.edited.append(edited)
     reviewed.decisions += (
-        Decision(id=row.id, approved=False, note=f"{_EDITED}{said}"),
+        Decision(id=row.id, approved=False, note=f"{EDITED}{said}"),
         Decision(id=edited.id, approved=True, note=said, industry=industry),
     )
 
