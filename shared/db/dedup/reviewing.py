@@ -113,7 +113,7 @@ FROM clusters c WHERE id = %s
 """
 _CLUSTERS_OPEN: Final = f"SELECT c.id FROM clusters c WHERE c.id = ANY(%s) AND {_OPEN}"
 _CLUSTERS_COUNT: Final = f"""
-SELECT count(*) FROM (SELECT FROM clusters c WHERE {_OPEN} AND {open_for_all("c.id")} LIMIT %(cap)s) AS some
+SELECT count(*) FROM (SELECT FROM clusters c WHERE {_OPEN} AND {open_for_all("c.id")} LIMIT %(cap)s) AS found
 """
 _MERGES_WAITING: Final = f"""
 SELECT m.id FROM merged_statements m WHERE NOT m.decided AND {open_for("m.id")}
@@ -121,8 +121,9 @@ ORDER BY m.confidence, m.id LIMIT %(limit)s
 """
 _MERGES_COUNT: Final = f"""
 SELECT count(*) FROM (
-    SELECT FROM merged_statements m WHERE NOT m.decided AND {open_for_all("m.id")} LIMIT %(cap)s) AS some
+    SELECT FROM merged_statements m WHERE NOT m.decided AND {open_for_all("m.id")} LIMIT %(cap)s) AS found
 """
+_MERGES_OPEN: Final = "SELECT id FROM merged_statements WHERE id = ANY(%s) AND NOT decided"
 _SET_DECIDED: Final = "UPDATE merged_statements SET decided = %s WHERE id = %s AND decided <> %s"
 _OF_MERGES: Final = f"""
 SELECT m.id AS item_id, m.id, m.statement, {_SOURCES.format(link="merged_from = m.id")}
@@ -205,6 +206,11 @@ def count_waiting_merges(conn: Connection, cap: int, enough: int) -> int:
     """Count the merges that wait for anybody, up to a cap."""
     row = conn.execute(_MERGES_COUNT, {**_MERGES, "enough": enough, "cap": cap}).fetchone()
     return row[0] if row else 0
+
+
+def open_merges(conn: Connection, merged_ids: Sequence[str]) -> set[str]:
+    """Return those of these merges about which too few people have said something."""
+    return {found for (found,) in conn.execute(_MERGES_OPEN, [list(merged_ids)])}
 
 
 def set_merge_decided(conn: Connection, merged_id: str, *, decided: bool) -> None:
