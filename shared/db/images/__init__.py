@@ -31,11 +31,17 @@ from shared.db.images.reviewing import (
     ModelScore,
     People,
     ShownImage,
+    count_images_apart,
+    count_waiting_images,
     has_imported_rating,
+    images_apart,
     lock_image,
+    open_apart,
+    open_images,
     people_of,
     scores_of,
     settle_ratings,
+    severity_of,
     shown_image,
     waiting_images,
 )
@@ -56,11 +62,12 @@ from shared.db.images.scoring import (
 )
 
 __all__ = [
-    "OTHER_WEBCAM", "Asked", "Disagreement", "ImportTally", "LabelRow", "Looked", "ModelScore", "NewImage", "NewRating",
-    "NewScore", "Outcome", "People", "RatingKind", "RatingsMerged", "RatingsSince", "ShownImage", "StagedRating",
-    "StoredImage", "count_compared", "count_images", "count_rated", "count_reasons", "count_webcams", "disagreements",
-    "drop_ratings", "find_image", "forget_import", "has_imported_rating", "import_tally", "labels", "lock_image",
-    "merge_ratings", "outcomes", "people_of", "put_looked", "put_rating", "put_scores", "ratings_since", "refusals",
-    "scored_by_job", "scores_of", "settle_ratings", "shown_image", "stage_ratings", "staged_ratings",
-    "unknown_images", "unscored", "waiting_images",
+    "OTHER_WEBCAM", "Asked", "Disagreement", "ImportTally", "LabelRow", "Looked", "ModelScore", "NewImage",
+    "NewRating", "NewScore", "Outcome", "People", "RatingKind", "RatingsMerged", "RatingsSince", "ShownImage",
+    "StagedRating", "StoredImage", "count_compared", "count_images", "count_images_apart", "count_rated",
+    "count_reasons", "count_waiting_images", "count_webcams", "disagreements", "drop_ratings", "find_image",
+    "forget_import", "has_imported_rating", "images_apart", "import_tally", "labels", "lock_image", "merge_ratings",
+    "open_apart", "open_images", "outcomes", "people_of", "put_looked", "put_rating", "put_scores", "ratings_since",
+    "refusals", "scored_by_job", "scores_of", "settle_ratings", "severity_of", "shown_image", "stage_ratings",
+    "staged_ratings", "unknown_images", "unscored", "waiting_images",
 ]  # fmt: skip

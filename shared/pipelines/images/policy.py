@@ -77,6 +77,13 @@ class RetrainPolicy(Contract):
     new_images: Some
 
 
+class ReviewPolicy(Contract):
+    """How many people are asked about a picture, and when once more."""
+
+    min_responses: Some
+    disagreement_stars: float = Field(gt=0, le=4)
+
+
 class Policy(Contract):
     """Every threshold of the data of images."""
 
@@ -91,6 +98,7 @@ class Policy(Contract):
     baseline: BaselinePolicy
     serving: ServingPolicy
     retrain: RetrainPolicy
+    review: ReviewPolicy
 
 
 @lru_cache(maxsize=1)
