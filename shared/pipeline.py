@@ -20,6 +20,7 @@ from shared.answering import Answered, Standing
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject, Queue, Scope, Verdict
 from shared.infer import Infer
+from shared.presentation import Figures
 from shared.review import Review
 from shared.row_rules import RowRules
 from shared.training import LongTraining, Wider
@@ -348,6 +349,8 @@ class Pipeline(Generic[I, O]):
     """Steps of the loop, by name, that can do more in this pipeline."""
     reviews: tuple[Review, ...] = ()
     """What people decide on, one item at a time (``shared/loop/review.py``)."""
+    figures: Figures = Figures()
+    """Which figures of its models people look at first, and which are drawn."""
     models_file: str = "models.json"
     """The name of the file that says which model answers for each surface (the step ``models-config``)."""
     library_versions: tuple[str, ...] = ()

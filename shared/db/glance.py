@@ -46,7 +46,7 @@ class Standing:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the gates came to: fail where one failed, else insufficient where one could not tell. None: not asked."""
+        """What the gates came to: fail where one failed, else insufficient where one cannot tell. None: not asked."""
         if not self.verdicts:
             return None
         found = {verdict.outcome for verdict in self.verdicts}

@@ -21,6 +21,7 @@ from shared.pipelines.dedup.pair import MergeAnswer, Pair, dump_answer, parse_pa
 from shared.pipelines.dedup.policy import policy
 from shared.pipelines.dedup.reembedding import REEMBED_STEPS
 from shared.pipelines.dedup.review import REVIEWS
+from shared.presentation import Bins, Curve, Figures
 
 
 def _load(folder: Path) -> Loaded[Pair, MergeAnswer]:
@@ -66,5 +67,11 @@ PIPELINE: Final = Pipeline[Pair, MergeAnswer](
     dump_output=dump_answer,
     extra_steps=(*DATA_STEPS, *CLUSTER_STEPS, *REEMBED_STEPS, *ASSISTING_STEPS, *MODEL_STEPS),
     reviews=REVIEWS,
+    figures=Figures(
+        headline=("accuracy",),
+        less_is_better=("misses", "false_merges", "unreadable", "ece"),
+        curve=Curve(name="curve", x="threshold", y="precision", low="low", high="high"),
+        bins=Bins(name="calibration.bins", said="said", true="true", rows="pairs"),
+    ),
     library_versions=("openai",),
 )

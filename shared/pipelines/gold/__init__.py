@@ -18,6 +18,7 @@ from shared.pipelines.gold.lines import chat_lines
 from shared.pipelines.gold.model_steps import MODEL_STEPS
 from shared.pipelines.gold.policy import policy
 from shared.pipelines.gold.review import REVIEWS
+from shared.presentation import Figures
 
 BASE_MODEL: Final = "gpt-4o-mini-2024-07-18"
 """The seed's default, for OpenAI; our own trainer has one of its own."""
@@ -64,5 +65,6 @@ PIPELINE: Final = Pipeline[Snapshot, GoldAnswer](
     infer=INFER,
     reviews=REVIEWS,
     extra_steps=(*DATA_STEPS, *MODEL_STEPS),
+    figures=Figures(headline=("agreement",), less_is_better=("offenders", "offender_rate")),
     library_versions=("openai", "jsonschema"),
 )

@@ -21,6 +21,7 @@ from shared.pipelines.images.review import REVIEWS
 from shared.pipelines.images.scoring_steps import SCORING_STEPS
 from shared.pipelines.images.splits import split_policy
 from shared.pipelines.images.train_params import TrainParams
+from shared.presentation import Bins, Figures
 from shared.training import Core, LongTraining, Training, Wider
 
 if TYPE_CHECKING:
@@ -96,5 +97,10 @@ PIPELINE: Final = Pipeline[ImageInput, Judged](
     },
     extra_steps=(*DATA_STEPS, *MODEL_STEPS, *SCORING_STEPS),
     reviews=REVIEWS,
+    figures=Figures(
+        headline=("accuracy", "mae"),
+        less_is_better=("mae", "rmse", "calibration_error", "greatest_gap", "mean_gap"),
+        bins=Bins(name="calibration", said="mean_score", true="share_good", rows="rows"),
+    ),
     library_versions=("numpy", "pillow", "simplejpeg", "torch", "torchvision", "onnx", "onnxruntime"),
 )

@@ -15,6 +15,7 @@ from shared.pipelines.router.fallback import fallback
 from shared.pipelines.router.gates import gates
 from shared.pipelines.router.labelled import parse_labelled
 from shared.pipelines.router.policy import policy
+from shared.presentation import Bins, Figures
 
 
 def _train(rows: Iterable[Row], folder: Path, report: Report) -> TrainingSummary:
@@ -60,5 +61,10 @@ PIPELINE: Final = Pipeline[str, Prediction](
     fallback=fallback,
     dump_output=_dump,
     parse_labelled=parse_labelled,
+    figures=Figures(
+        headline=("accuracy",),
+        less_is_better=("log_loss", "calibration_error"),
+        bins=Bins(name="calibration", said="said", true="true", rows="rows"),
+    ),
     library_versions=("numpy", "scipy", "scikit-learn", "nltk", "safetensors"),
 )

@@ -22,6 +22,7 @@ from shared.pipelines.stages.policy import policy
 from shared.pipelines.stages.review import REVIEWS
 from shared.pipelines.stages.row_rules import ROW_RULES, RUNS_FOLDER
 from shared.pipelines.stages.ship_steps import SHIP_STEPS
+from shared.presentation import Figures
 
 
 def _load(folder: Path) -> Loaded[StageInput, StageOutput]:
@@ -96,5 +97,9 @@ PIPELINE: Final = Pipeline[StageInput, StageOutput](
     reviews=REVIEWS,
     extra_steps=(*DATA_STEPS, *MODEL_STEPS, *SHIP_STEPS),
     models_file="intelligence_v4.models.json",
+    figures=Figures(
+        headline=("agreement",),
+        less_is_better=("homogeneity", "forbidden_share", "p50_seconds", "p95_seconds", "cost_usd", "made_up"),
+    ),
     library_versions=("openai", "jsonschema"),
 )
