@@ -17,7 +17,7 @@ from pydantic import Field
 from shared.contracts import Contract, Queue
 from shared.db import binary_copy, ml_data, staging
 from shared.errors import InvalidInputError
-from shared.files import open_upload, uploaded
+from shared.files import Upload, open_upload, uploaded
 from shared.lines import Format, Record, Unreadable, read_records
 from shared.pipeline import Done, Labelled, Pipeline, Run, Step
 
@@ -34,7 +34,7 @@ Write = Callable[[bytes | bytearray], None]
 class ImportParams(Contract):
     """What to import."""
 
-    upload: str = Field(pattern=r"^[0-9a-f]{64}$", description="The uploaded file's manifest (SHA-256).")
+    upload: Upload = Field(description="The file with labelled examples.")
     format: Format = Field(description="What the file is: `csv` with a header, or `jsonl`, one object a line.")
 
 
