@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from api.review import words
+from api.review import shown, words
 from api.sessions import CSRF_FIELD, Session
 from shared.contracts import Scope
 
@@ -87,7 +87,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= words.FILTERS
+    made.filters |= {**words.FILTERS, **shown.FILTERS}
     made.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
     made.globals["now"] = lambda: datetime.now(UTC)
     return made
