@@ -349,7 +349,7 @@ class Pipeline(Generic[I, O]):
     """Steps of the loop, by name, that can do more in this pipeline."""
     reviews: tuple[Review, ...] = ()
     """What people decide on, one item at a time (``shared/loop/review.py``)."""
-    figures: Figures = Figures()
+    figures: Figures = field(default_factory=Figures)
     """Which figures of its models people look at first, and which are drawn."""
     models_file: str = "models.json"
     """The name of the file that says which model answers for each surface (the step ``models-config``)."""

@@ -5,9 +5,9 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.review.actions import sign_in
-from api.review.pages import static
+from api.review.pages import home, static
 
-_PARTS: Final = (sign_in, static)
+_PARTS: Final = (sign_in, home, static)
 
 
 def routers() -> list[APIRouter]:

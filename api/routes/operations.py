@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Path
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from api.deps import Front, FrontDep
 from api.errors import meanings
@@ -48,12 +48,6 @@ class Meaning(View):
 
     code: str
     title: str
-
-
-@router.get("/", include_in_schema=False)
-async def home() -> Response:
-    """Lead people to the documentation."""
-    return RedirectResponse("/docs")
 
 
 @router.get("/healthz", summary="Is the process alive?")
