@@ -130,7 +130,7 @@ def list_reworks(conn: Connection, pipeline: str, kind: str, *, before: str | No
 _RESPONDED: Final = """
 EXISTS (SELECT FROM review_responses r
         WHERE r.pipeline = a.pipeline AND r.kind = a.kind AND r.item_id = a.item_id AND r.reviewer = a.reviewer
-          AND r.retracted_at IS NULL AND r.at >= a.at)
+          AND r.retracted_at IS NULL AND (a.queue = a.kind OR r.at >= a.at))
 """
 _MAY_REVIEW: Final = """
 SELECT EXISTS (SELECT FROM api_keys WHERE name = %s AND revoked_at IS NULL AND scopes && ARRAY['review', 'admin'])
@@ -139,12 +139,12 @@ _ASSIGNMENT: Final = """
 SELECT reviewer, done FROM review_assignments WHERE pipeline = %s AND kind = %s AND item_id = %s
 """
 _ASSIGN: Final = """
-INSERT INTO review_assignments AS a (pipeline, kind, item_id, reviewer, assigned_by, place)
-SELECT %(pipeline)s, %(kind)s, item_id, %(reviewer)s, %(by)s, place
+INSERT INTO review_assignments AS a (pipeline, kind, item_id, reviewer, assigned_by, queue, place)
+SELECT %(pipeline)s, %(kind)s, item_id, %(reviewer)s, %(by)s, %(queue)s, place
 FROM unnest(%(items)s::text[]) WITH ORDINALITY AS t (item_id, place)
 ON CONFLICT (pipeline, kind, item_id) DO UPDATE
-    SET reviewer = excluded.reviewer, assigned_by = excluded.assigned_by, at = excluded.at, place = excluded.place,
-        done = false
+    SET reviewer = excluded.reviewer, assigned_by = excluded.assigned_by, queue = excluded.queue, at = excluded.at,
+        place = excluded.place, done = false
     WHERE a.done OR %(anyway)s
 RETURNING item_id
 """
@@ -188,14 +188,16 @@ def assignment_of(conn: Connection, pipeline: str, kind: str, item_id: str) -> A
 
 
 def assign(
-    conn: Connection, pipeline: str, kind: str, item_ids: Sequence[str], *, reviewer: str, by: str, anyway: bool = False
-) -> list[str]:
-    """Assign items to a person, to be served in this order; returns those that are that person's now.
+    conn: Connection, pipeline: str, kind: str, item_ids: Sequence[str],
+    *, queue: str, reviewer: str, by: str, anyway: bool = False,
+) -> list[str]:  # fmt: skip
+    """Assign items of a queue to a person, to be served in this order; returns those that are that person's now.
 
     Left out are those of somebody else, unless ``anyway``. The items must be locked.
     """
     asked = {
-        "pipeline": pipeline, "kind": kind, "items": list(item_ids), "reviewer": reviewer, "by": by, "anyway": anyway,
+        "pipeline": pipeline, "kind": kind, "items": list(item_ids), "reviewer": reviewer, "by": by, "queue": queue,
+        "anyway": anyway,
     }  # fmt: skip
     assigned = [found for (found,) in conn.execute(_ASSIGN, asked)]
     settle_assignments(conn, pipeline, kind, assigned)

@@ -102,7 +102,10 @@ def assign(
     _refuse_for_another(conn, reviewer, by=by, admin=admin)
     responses.lock(conn, pipeline.name, review.stored_kind, item_id)
     review.show(conn, item_id)
-    if not rows.assign(conn, pipeline.name, review.stored_kind, [item_id], reviewer=reviewer, by=by, anyway=admin):
+    taken = rows.assign(
+        conn, pipeline.name, review.stored_kind, [item_id], queue=kind, reviewer=reviewer, by=by, anyway=admin
+    )
+    if not taken:
         _refuse_others(conn, pipeline, review, item_id, by=by)
 
 
@@ -126,7 +129,7 @@ def assign_next(
     )
     waiting = [item.id for item in review.waiting(conn, reviewer, count + len(has)) if item.id not in has][:count]
     responses.lock_all(conn, pipeline.name, stored, waiting)
-    taken = set(rows.assign(conn, pipeline.name, stored, waiting, reviewer=reviewer, by=by))
+    taken = set(rows.assign(conn, pipeline.name, stored, waiting, queue=kind, reviewer=reviewer, by=by))
     return [item_id for item_id in waiting if item_id in taken]
 
 

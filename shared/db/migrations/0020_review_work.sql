@@ -42,16 +42,18 @@ CREATE TABLE review_reworks (
 CREATE UNIQUE INDEX review_reworks_open ON review_reworks (pipeline, kind, item_id) WHERE put_back_at IS NULL;
 CREATE INDEX review_reworks_listed ON review_reworks (pipeline, kind, id DESC) WHERE put_back_at IS NULL;
 
--- Who is to decide on an item. It is hidden from others until that person has responded since.
+-- Who is to decide on an item. It is hidden from others until that person has responded.
 CREATE TABLE review_assignments (
     pipeline     text NOT NULL,
     kind         text NOT NULL,
     item_id      text COLLATE "C" NOT NULL,
     reviewer     text NOT NULL,
     assigned_by  text NOT NULL,
+    queue        text NOT NULL,                   -- that of review_responses
     at           timestamptz NOT NULL DEFAULT now(),
     place        integer NOT NULL DEFAULT 0,      -- among those that were assigned at once
-    done         boolean NOT NULL DEFAULT false,  -- a response of that person since then stands: derived with each response
+    done         boolean NOT NULL DEFAULT false,  -- that person's response stands (one since then, if the queue asks once
+                                                  -- more); derived with each response
     PRIMARY KEY (pipeline, kind, item_id)
 );
 CREATE INDEX review_assignments_open ON review_assignments (pipeline, kind, reviewer, at, place) WHERE NOT done;

@@ -177,6 +177,7 @@ REVIEWS: Final = (
         check=_check_merge,
         settle=_settle_merge,
         count=_count_merges,
+        open_among=dedup.open_merges,
         min_responses=_enough,
     ),
 )
