@@ -6,9 +6,6 @@ from datetime import datetime
 from typing import Final
 
 from psycopg import Connection
-from psycopg.rows import scalar_row
-
-from shared.errors import NotFoundError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +43,3 @@ def insert(conn: Connection, rows: Sequence[Query]) -> None:
         [r.created_at for r in rows],
     )
     conn.execute(_INSERT, columns)
-
-
-def text_of(conn: Connection, query_id: str) -> str:
-    """Return what was asked. Raises NotFoundError."""
-    with conn.cursor(row_factory=scalar_row) as cursor:
-        text: str | None = cursor.execute("SELECT query FROM queries WHERE id = %s", [query_id]).fetchone()
-    if text is None:
-        raise NotFoundError(
-            f"there is no query {query_id}", advice="send the queryId that POST /api/query answered with"
-        )
-    return text

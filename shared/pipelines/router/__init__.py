@@ -15,6 +15,7 @@ from shared.pipelines.router.fallback import fallback
 from shared.pipelines.router.gates import gates
 from shared.pipelines.router.labelled import parse_labelled
 from shared.pipelines.router.policy import policy
+from shared.pipelines.router.review import REVIEWS
 from shared.presentation import Bins, Figures
 
 
@@ -61,6 +62,7 @@ PIPELINE: Final = Pipeline[str, Prediction](
     fallback=fallback,
     dump_output=_dump,
     parse_labelled=parse_labelled,
+    reviews=REVIEWS,
     figures=Figures(
         headline=("accuracy",),
         less_is_better=("log_loss", "calibration_error"),

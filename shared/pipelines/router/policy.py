@@ -23,6 +23,12 @@ class TrainingPolicy(Contract):
     calibration_rows: int = Field(ge=1)
 
 
+class ReviewPolicy(Contract):
+    """When a second person is asked."""
+
+    confident: Share
+
+
 class Policy(Contract):
     """Every threshold of the router; ``policy.toml`` says what each means."""
 
@@ -33,6 +39,7 @@ class Policy(Contract):
     recent_days: int = Field(ge=1)
     training: TrainingPolicy
     gate: GatePolicy
+    review: ReviewPolicy
 
 
 @lru_cache(maxsize=1)
