@@ -4,17 +4,15 @@ Nothing here holds a dataset in memory: rows are read one by one, one example is
 datasets are compared by walking through both at once.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import orjson
-from pydantic import Field
 
 from shared.artifacts import ArtifactStore, FileRef, Manifest
-from shared.contracts import Contract, JsonObject, Split
+from shared.contracts import Contract, Split
 from shared.errors import CorruptError
 from shared.ids import DATASET, content_id
 from shared.pipeline import Row, SplitPolicy
@@ -23,7 +21,6 @@ KIND: Final = "dataset"
 ROWS_FILE: Final = "rows.jsonl"
 
 _WINDOW = 64 * 1024  # bytes that a search reads at once: some hundred rows
-_COMPARED = ("group", "input", "label", "at", "split")
 
 
 class DatasetFacts(Contract):
@@ -66,6 +63,16 @@ class Dataset:
                 if line.endswith(ending):
                     yield _row(line)
 
+    def rows_from(self, example_id: str = "") -> Iterator[Row]:
+        """Read the rows from an example on (that itself, if it is there), as far as they are asked for.
+
+        Only those bytes are read, so they are not verified; ``rows`` verifies.
+        """
+        begin = _near(self.store, self.file, example_id) if example_id else 0
+        for _, line in _lines_from(self.store, self.file, begin):
+            if line and _id_of(line) >= example_id:
+                yield _row(line)
+
     def find(self, example_id: str) -> Row | None:
         """Return one example, or None; some twenty short reads, however large the dataset."""
         line = _search(self.store, self.file, example_id)
@@ -100,6 +107,15 @@ def _row(line: bytes) -> Row:
 
 def _search(store: ArtifactStore, file: FileRef, example_id: str) -> bytes | None:
     """Return the line of an example: halve the file until a window is left, then look through that."""
+    for _, line in _lines_from(store, file, _near(store, file, example_id)):
+        found = _id_of(line)
+        if found >= example_id:
+            return line if found == example_id else None
+    return None
+
+
+def _near(store: ArtifactStore, file: FileRef, example_id: str) -> int:
+    """Return the place of a line that is a window at most before that of an example, or before where it would be."""
     low, high = 0, file.size  # the line, if there is one, begins in [low, high)
     while high - low > _WINDOW:
         middle = (low + high) // 2
@@ -108,11 +124,7 @@ def _search(store: ArtifactStore, file: FileRef, example_id: str) -> bytes | Non
             high = middle
         else:
             low = start
-    for _, line in _lines_from(store, file, low):
-        found = _id_of(line)
-        if found >= example_id:
-            return line if found == example_id else None
-    return None
+    return low
 
 
 def _lines_from(store: ArtifactStore, file: FileRef, start: int) -> Iterator[tuple[int, bytes]]:
@@ -137,83 +149,3 @@ def _id_of(line: bytes) -> str:
     # code points sort as their UTF-8 bytes do, and so as COLLATE "C" does
     found: str = orjson.loads(line)["id"]
     return found
-
-
-# --- comparing ------------------------------------------------------------------------------------------------------
-
-
-class Difference(Contract):
-    """One example that differs. Its input is not shown: it may hold personal data."""
-
-    id: str
-    change: Literal["added", "removed", "changed"]
-    fields: tuple[str, ...] = Field(default=(), description="Which fields changed.")
-    before: JsonObject | None = Field(default=None, description="Label, time and split in the first dataset.")
-    after: JsonObject | None = Field(default=None, description="The same in the second.")
-
-
-class DatasetDiff(Contract):
-    """Two datasets compared, example by example."""
-
-    before: str
-    after: str
-    added: int
-    removed: int
-    changed: int
-    unchanged: int
-    items: tuple[Difference, ...] = Field(description="The first differences, in the order of the examples' ids.")
-    truncated: bool = Field(description="Whether there are more differences than items.")
-
-
-def compare(before: Dataset, after: Dataset, limit: int = 100) -> DatasetDiff:
-    """Count all differences between two datasets, and list the first ``limit`` of them."""
-    counts: Counter[str] = Counter()
-    items: list[Difference] = []
-    for difference in diff(before, after):
-        counts[difference.change] += 1
-        if len(items) < limit:
-            items.append(difference)
-    return DatasetDiff(
-        before=before.id,
-        after=after.id,
-        added=counts["added"],
-        removed=counts["removed"],
-        changed=counts["changed"],
-        unchanged=before.facts.rows - counts["removed"] - counts["changed"],
-        items=tuple(items),
-        truncated=counts.total() > len(items),
-    )
-
-
-def diff(before: Dataset, after: Dataset) -> Iterator[Difference]:
-    """Walk through both datasets at once and yield what differs, in the order of the ids."""
-    with before.store.open(before.file) as old_lines, after.store.open(after.file) as new_lines:
-        old, new = old_lines.readline(), new_lines.readline()
-        while old or new:
-            if old == new:  # nearly always, and then nothing is parsed
-                old, new = old_lines.readline(), new_lines.readline()
-                continue
-            difference = _difference(_parsed(old), _parsed(new))
-            yield difference
-            old = old if difference.change == "added" else old_lines.readline()
-            new = new if difference.change == "removed" else new_lines.readline()
-
-
-def _parsed(line: bytes) -> JsonObject | None:
-    return orjson.loads(line) if line else None
-
-
-def _difference(old: JsonObject | None, new: JsonObject | None) -> Difference:
-    """Say how the next two examples differ; the one with the smaller id comes first."""
-    if new is not None and (old is None or new["id"] < old["id"]):
-        return Difference(id=new["id"], change="added", after=_shown(new))
-    if old is None:
-        raise ValueError("there is nothing to compare")
-    if new is None or old["id"] < new["id"]:
-        return Difference(id=old["id"], change="removed", before=_shown(old))
-    fields = tuple(name for name in _COMPARED if old[name] != new[name])
-    return Difference(id=old["id"], change="changed", fields=fields, before=_shown(old), after=_shown(new))
-
-
-def _shown(example: JsonObject) -> JsonObject:
-    return {name: example[name] for name in ("label", "at", "split")}

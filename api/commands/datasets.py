@@ -50,10 +50,14 @@ def diff(
     old: Annotated[str, typer.Argument(metavar="A", help="The dataset before.")],
     new: Annotated[str, typer.Argument(metavar="B", help="The dataset after.")],
     *,
+    change: Annotated[
+        str | None, typer.Option(help="List only: added, removed, changed, label or split.", metavar="KIND")
+    ] = None,
     limit: flags.Limit = 20,
+    cursor: flags.Cursor = None,
     as_json: flags.AsJson = False,
 ) -> None:
     """Compare two datasets example by example: what was added, removed, changed."""
     with open_api() as api:
-        found = api.get(path_of("datasets", old, "diff", new), limit=limit)
+        found = api.get(path_of("datasets", old, "diff", new), change=change, limit=limit, cursor=cursor)
     output.print_object(found, as_json=as_json)

@@ -9,7 +9,8 @@ from api.deps import FrontDep, Reader
 from api.paging import Cursor, DatasetId, Limit, PipelineFilter, SurfaceFilter
 from api.transaction import reading
 from api.views import DatasetView, Page, page
-from shared.datasets import DatasetDiff, compare, open_dataset
+from shared.dataset_diff import Change, DatasetDiff, compare
+from shared.datasets import open_dataset
 from shared.db import datasets
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -45,10 +46,15 @@ def diff_datasets(
     other_id: DatasetId,
     _who: Reader,
     front: FrontDep,
+    change: Annotated[Change | None, Query(description="List these only; `label` and `split`: changed in that.")] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=0, le=10_000, description="How many differences are listed at most.")] = 100,
 ) -> DatasetDiff:
-    """Say which examples the second dataset adds, lacks or changes. Both are streamed: the memory does not grow."""
+    """Say which examples the second dataset adds, lacks or changes. Both are streamed: the memory does not grow.
+
+    The counts are of all differences, whatever is listed.
+    """
     with front.database.reading() as conn:
         manifests = [datasets.get(conn, identifier).manifest for identifier in (dataset_id, other_id)]
     before, after = (open_dataset(front.artifacts, manifest) for manifest in manifests)
-    return compare(before, after, limit)
+    return compare(before, after, limit, behind=cursor or "", change=change)

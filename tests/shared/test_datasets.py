@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from shared.artifact_stores import LocalStore
 from shared.artifacts import ArtifactStore
 from shared.contracts import JsonObject
-from shared.datasets import Dataset, DatasetFacts, compare, diff, open_dataset, publish_dataset
+from shared.dataset_diff import compare, diff
+from shared.datasets import Dataset, DatasetFacts, open_dataset, publish_dataset
 from shared.errors import CorruptError, NotFoundError
 from shared.pipeline import Row
 
@@ -137,6 +138,31 @@ def test_a_change_names_its_fields_and_shows_no_input(store: ArtifactStore) -> N
 def test_a_long_diff_is_counted_whole_and_listed_in_part(store: ArtifactStore) -> None:
     found = compare(_dataset(store, {}), _dataset(store, {str(n): _example() for n in range(10)}), limit=3)
     assert (found.added, len(found.items), found.truncated) == (10, 3, True)
+
+
+@given(contents, ids)
+def test_rows_are_read_from_any_place_on(store: ArtifactStore, content: dict[str, dict[str, str]], place: str) -> None:
+    dataset = _dataset(store, content)
+    assert [row.id for row in dataset.rows_from()] == sorted(content)
+    assert [row.id for row in dataset.rows_from(place)] == sorted(name for name in content if name >= place)
+
+
+def test_a_diff_is_listed_page_by_page_and_by_kind(store: ArtifactStore) -> None:
+    before = _dataset(store, {f"{n}": _example() for n in range(9)})
+    after = _dataset(
+        store, {f"{n}": _example("HARD" if n % 2 else "EASY", "test" if n > 6 else "train") for n in range(9)}
+    )
+    listed: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        found = compare(before, after, 2, behind=cursor)
+        assert (found.changed, found.relabelled, found.moved) == (5, 4, 2)
+        listed += [item.id for item in found.items]
+        cursor = found.next_cursor
+    assert listed == ["1", "3", "5", "7", "8"]
+    assert [item.id for item in compare(before, after, change="label").items] == ["1", "3", "5", "7"]
+    assert [item.id for item in compare(before, after, change="split").items] == ["7", "8"]
+    assert not compare(before, after, change="added").items
 
 
 def test_the_id_follows_from_what_the_dataset_holds(store: ArtifactStore) -> None:
