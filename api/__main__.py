@@ -39,7 +39,9 @@ def main() -> None:
         ws="none",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # nothing here depends on the client's address
+        # Who asks for the review site, and whether by https: a proxy before us says so, if it is one of ours.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
     )

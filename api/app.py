@@ -12,7 +12,7 @@ from api import errors, imports, openapi
 from api.deps import running_front
 from api.direct import DirectRoute
 from api.middleware import Endpoint, Gate
-from api.review import site
+from api.review import faults, site
 from api.routes import (
     clustering,
     datasets,
@@ -95,6 +95,7 @@ def create_app(settings: Settings | None = None) -> Tuneyard:
     for pages in site.routers():
         app.include_router(pages)
     errors.install(app)
+    faults.install(app)
     app.add_middleware(
         Gate,
         max_body=chosen.max_body_bytes,

@@ -14,6 +14,7 @@ from api.metrics import Metrics
 from api.recorder import Recorder
 from api.security import KeyRing, Principal, requires
 from api.sessions import Sessions
+from api.sign_ins import SignInLimit
 from api.submitting import Submitter
 from api.waiting import Waiter
 from shared.artifact_stores import open_store
@@ -37,6 +38,7 @@ class Front:
     waiter: Waiter
     keys: KeyRing
     sessions: Sessions
+    sign_ins: SignInLimit
     caller: Caller
     addresses: AddressBook
     recorder: Recorder
@@ -64,7 +66,8 @@ async def running_front(settings: Settings) -> AsyncIterator[Front]:
             submitter=submitter,
             waiter=waiter,
             keys=KeyRing(database),
-            sessions=Sessions(database, settings.session_hours),
+            sessions=Sessions(database, hours=settings.session_hours, days=settings.session_days),
+            sign_ins=SignInLimit(),
             caller=caller,
             addresses=AddressBook(database),
             recorder=recorder,

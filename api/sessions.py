@@ -45,20 +45,20 @@ class Session:
 class Sessions:
     """Opens, finds and closes sessions."""
 
-    def __init__(self, database: Database, hours: float) -> None:
+    def __init__(self, database: Database, *, hours: float, days: float) -> None:
         self._database = database
-        self._seconds = hours * 3600
+        self._lasting = rows.Lasting(unused=hours * 3600, most=days * 24 * 3600)
 
     @property
     def seconds(self) -> int:
-        """How long a session lasts unused."""
-        return int(self._seconds)
+        """How long a session lasts at most: so long a browser keeps its cookie, which may be of no use before."""
+        return int(self._lasting.most)
 
     def open(self, principal: Principal) -> str:
         """Open a session for a key's holder; returns the token for the cookie."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         with self._database.transaction() as conn:
-            rows.open_session(conn, ids.new_id(ids.SESSION), hash_of(token), principal.key_id, self._seconds)
+            rows.open_session(conn, ids.new_id(ids.SESSION), hash_of(token), principal.key_id, self._lasting)
         return token
 
     def close(self, session: Session) -> None:
@@ -86,7 +86,7 @@ class Sessions:
             return None
         if found.stale:  # at most once a minute: a page must not cost a write
             with self._database.transaction() as conn:
-                rows.seen(conn, found.id, self._seconds)
+                rows.seen(conn, found.id, self._lasting)
         return Session(found.id, Principal(found.key_id, found.name, frozenset(found.scopes)), _csrf_of(token))
 
 

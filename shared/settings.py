@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         2, gt=0, description="How long the front waits for a prediction before it answers with the fallback."
     )
     session_hours: float = Field(12, gt=0, description="A sign-in to the review site ends when unused for this long.")
+    session_days: float = Field(7, gt=0, description="It ends after this long in any case.")
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses or networks of reverse proxies, separated by commas, whose `X-Forwarded-Proto` and"
+        " `X-Forwarded-For` are believed: behind https cookies are `Secure`.",
+    )
     database_pool_size: int = Field(10, gt=0, description="Connections that one process keeps at most.")
 
     # jobs

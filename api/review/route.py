@@ -28,6 +28,7 @@ P = ParamSpec("P")
 Data = Mapping[str, Any]
 
 SIGN_IN: Final = "/sign-in"
+MOST_TO: Final = 2000  # characters of a place to come back to
 
 # Nothing runs, loads or is sent anywhere but from and to this site, and no other site may frame it.
 POLICY: Final = (
@@ -43,8 +44,21 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 
 
+def strict(response: Response) -> Response:
+    """Give a response the headers of all pages, but for those that it has."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
 class PublicRoute(APIRoute):
     """A page that anybody may see; errors of it are pages too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "GET" in self.methods:
+            self.methods.add("HEAD")  # what looks whether a page is there; the server sends no body
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler."""
@@ -57,10 +71,7 @@ class PublicRoute(APIRoute):
                 response = error_page(request, error)
             except RequestValidationError as error:
                 response = error_page(request, invalid(error.errors()))
-            for name, value in HEADERS.items():
-                response.headers.setdefault(name, value)
-            response.headers.setdefault("Cache-Control", "no-store")
-            return response
+            return strict(response)
 
         return handle
 
@@ -74,8 +85,9 @@ class SiteRoute(PublicRoute):
     async def _answer(self, request: Request, handler: Callable[[Request], Awaitable[Response]]) -> Response:
         session: Session | None = await request.app.state.front.sessions.of(request)
         if session is None:
-            if request.method == "GET":
-                there = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="/")
+            if request.method in {"GET", "HEAD"}:
+                place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                there = quote(place if len(place) <= MOST_TO else "/", safe="/")
                 return RedirectResponse(f"{SIGN_IN}?to={there}", status_code=303)
             raise UnauthenticatedError("you are signed out", advice="sign in, then try again")
         request.scope[SESSION] = session
@@ -163,6 +175,14 @@ def send_to(place: str, told: str = "") -> Response:
     if told:
         response.set_cookie(TOLD_COOKIE, quote(told), max_age=60, httponly=True, samesite="strict")
     return response
+
+
+def ours(place: str) -> str:
+    """Return a path of this site, wherever a link or a form wants to lead; anything else becomes the home page.
+
+    Browsers take a backslash for a slash, and leave out line ends and tabs before they read an address.
+    """
+    return place if place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable() else "/"
 
 
 def error_page(request: Request, error: TuneyardError) -> Response:

@@ -20,12 +20,23 @@ class SignedIn:
     stale: bool  # not marked as seen for a minute
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lasting:
+    """How long a session lasts: ``unused`` seconds, and ``most`` seconds however much it is used."""
+
+    unused: float
+    most: float
+
+
 _OPEN: Final = """
 INSERT INTO sessions (id, hash, key_id, expires_at)
-VALUES (%s, %s, %s, now() + make_interval(secs => %s))
+VALUES (%s, %s, %s, now() + make_interval(secs => least(%s, %s)))
 """
 _SEEN: Final = """
-UPDATE sessions SET seen_at = now(), expires_at = greatest(expires_at, now() + make_interval(secs => %s)) WHERE id = %s
+UPDATE sessions
+SET seen_at = now(),
+    expires_at = least(now() + make_interval(secs => %s), created_at + make_interval(secs => %s))
+WHERE id = %s
 """
 _BY_HASH: Final = """
 SELECT s.id, s.key_id, k.name, k.scopes, s.expires_at, s.seen_at < now() - interval '1 minute' AS stale
@@ -34,10 +45,10 @@ WHERE s.hash = %s AND s.expires_at > now() AND k.revoked_at IS NULL
 """
 
 
-def open_session(conn: Connection, session_id: str, token_hash: bytes, key_id: str, seconds: float) -> None:
+def open_session(conn: Connection, session_id: str, token_hash: bytes, key_id: str, lasting: Lasting) -> None:
     """Write down that a key's holder is signed in for so long; forget what ran out."""
     conn.execute("DELETE FROM sessions WHERE expires_at < now()")
-    conn.execute(_OPEN, [session_id, token_hash, key_id, seconds])
+    conn.execute(_OPEN, [session_id, token_hash, key_id, lasting.unused, lasting.most])
 
 
 def by_hash(conn: Connection, token_hash: bytes) -> SignedIn | None:
@@ -46,9 +57,9 @@ def by_hash(conn: Connection, token_hash: bytes) -> SignedIn | None:
         return cursor.execute(_BY_HASH, [token_hash]).fetchone()
 
 
-def seen(conn: Connection, session_id: str, seconds: float) -> None:
-    """Let a session that is used go on for so long from now."""
-    conn.execute(_SEEN, [seconds, session_id])
+def seen(conn: Connection, session_id: str, lasting: Lasting) -> None:
+    """Let a session that is used go on from now."""
+    conn.execute(_SEEN, [lasting.unused, lasting.most, session_id])
 
 
 def close_session(conn: Connection, session_id: str) -> None:
