@@ -25,7 +25,7 @@ all that is said below.
 one more entry), ``name="tags:lines"`` (a textarea, a line for each entry), ``name="output:json"``. A ``?`` at the end
 (``note:text?``, ``evidence.2.value:number?``) leaves the field out when it is empty; objects of a list that are left
 with nothing are left out too. ``name="@note"`` is the note that the loop keeps with any decision. Hidden inputs are
-fields as others are. ``parts.text(name, label, value, rows=0, hint="", key="")`` writes one with its label and its fault.
+fields as others are. ``parts.text(name, label, value, rows=0, hint="", key="")`` writes one with label and fault.
 
 **Faults.** While a person writes in text fields, ``POST …/check`` is asked (debounced), and each fault is shown in the
 element ``data-fault="path"`` (``parts.fault(path)``; the decision as a whole: the engine's own). A ``with-fields``
@@ -108,6 +108,7 @@ def next_fragments(
     visitor: Visitor,
     pipeline: PipelineName,
     kind: Kind,
+    *,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = AHEAD,
     without: _Ids = [],  # noqa: B006  (FastAPI copies it)
 ) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+// What a page tells: in a line that screen readers hear, in a notice that stays, and scores as a list of facts.
+
+const announced = document.getElementById("announce");
+const notice = document.getElementById("trouble");
+
+/** Tell those who listen; others see it happen. */
+export function announce(text) {
+  announced.textContent = "";
+  requestAnimationFrame(() => {
+    announced.textContent = text;
+  });
+}
+
+/** Show a notice until it is dismissed, or another takes its place. `link`: {href, text}. Empty: none. */
+export function tell(text, { link, bad = false } = {}) {
+  notice.hidden = !text;
+  notice.classList.toggle("bad", bad);
+  if (!text) return notice.replaceChildren();
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Dismiss" });
+  close.addEventListener("click", () => tell(""));
+  const words = Object.assign(document.createElement("span"), { textContent: text });
+  const there = link ? [Object.assign(document.createElement("a"), { href: link.href, textContent: link.text })] : [];
+  notice.replaceChildren(words, ...there, close);
+}
+
+const label = (name) => {
+  const words = name.replaceAll(/[_-]/g, " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};
+
+/** Write one value for people. */
+export function plain(value) {
+  if (value === null || value === undefined) return "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number") return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+  return String(value);
+}
+
+/** Any JSON as a list of facts. */
+export function facts(value) {
+  if (Array.isArray(value)) {
+    const list = Object.assign(document.createElement("ol"), { className: "plain" });
+    list.append(...value.map((each) => wrap("li", facts(each))));
+    return value.length ? list : document.createTextNode("none");
+  }
+  if (value !== null && typeof value === "object") {
+    const list = Object.assign(document.createElement("dl"), { className: "facts" });
+    for (const [name, each] of Object.entries(value)) list.append(wrap("dt", document.createTextNode(label(name))), wrap("dd", facts(each)));
+    return list;
+  }
+  return wrap("bdi", document.createTextNode(plain(value)));
+}
+
+function wrap(name, child) {
+  const made = document.createElement(name);
+  made.append(child);
+  return made;
+}
