@@ -46,7 +46,7 @@ def diff_datasets(
     other_id: DatasetId,
     _who: Reader,
     front: FrontDep,
-    change: Annotated[Change | None, Query(description="List these only; `label` and `split`: changed in that.")] = None,
+    change: Annotated[Change | None, Query(description="List only these; `label`, `split`: changed in it.")] = None,
     cursor: Cursor = None,
     limit: Annotated[int, Query(ge=0, le=10_000, description="How many differences are listed at most.")] = 100,
 ) -> DatasetDiff:
