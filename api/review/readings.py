@@ -1,0 +1,230 @@
+"""Rows of the stages for people: what a stage was given as lists and tables, what it answered as statements."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.review.rewriting import form_of
+from api.review.snapshots import band
+from api.review.words import figure, label
+from shared.contracts import JsonObject
+from shared.pipelines.stages.contracts import stage_named
+from shared.pipelines.stages.contracts_parts import TEXTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One value by its name. ``cited``: a statement of the answer rests on it."""
+
+    name: str
+    text: str
+    is_number: bool
+    cited: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Things of one kind, as competitors, by what is known of each."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Fact | None, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """An entry that a statement rests on, in words. ``known``: the input has it."""
+
+    name: str
+    text: str
+    known: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One thing that a stage says: of what, in words of the contract's lists, in sentences, and what it rests on."""
+
+    title: str
+    words: tuple[Fact, ...]
+    sentences: tuple[tuple[str, str], ...]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of an input or of an answer."""
+
+    name: str
+    facts: tuple[Fact, ...] = ()
+    table: Table | None = None
+    statements: tuple[Statement, ...] = ()
+
+
+_TITLES: Final = ("name", "role", "rival", "factor", "kind")
+"""Which field of a statement says what it is about."""
+_PLAIN: Final = frozenset({"meaning", "action", "statement"})
+"""Sentences that need no label."""
+_VERSION: Final = "schema_version"
+_EVIDENCE: Final = "evidence"
+_UNITS: Final = (
+    ("_pct", " %"), ("_tenths", ""), ("_hours", " h"), ("hours_a_week", " h"), ("cash_weeks", " weeks"),
+    ("weeks_booked_ahead", " weeks"), ("weeks_off_a_year", " weeks"), ("days_to_answer", " days"),
+    ("days_to_paid", " days"), ("days_to_start", " days"), ("due_days", " days"),
+)  # fmt: skip
+
+
+def reading_of(content: JsonObject) -> Mapping[str, Any]:
+    """Return a row's input and output in parts, and the form by which its output is rewritten."""
+    cited = frozenset(_entries(content["output"]))
+    values = dict(_leaves("", content["input"]))
+    return {
+        "given": tuple(_sections(content["input"], cited)),
+        "answered": tuple(_answer(content["output"], values)),
+        "form": form_of(stage_named(content["stage"]), content["output"]),
+        "cited": len(cited),
+    }
+
+
+# --- what was given -------------------------------------------------------------------------------------------------
+
+
+def _sections(given: JsonObject, cited: frozenset[str]) -> Iterator[Section]:
+    alone = {name: value for name, value in given.items() if not isinstance(value, dict) and name != _VERSION}
+    if alone:
+        yield Section(name="", facts=_facts("", alone, cited))
+    for name, value in given.items():
+        if isinstance(value, dict):
+            yield _section(name, value, cited)
+
+
+def _section(name: str, value: JsonObject, cited: frozenset[str]) -> Section:
+    if _VERSION in value:  # the answer of another stage
+        return Section(name=label(name), facts=_words(value), statements=tuple(_said(value, {})))
+    inner = list(value.values())
+    if inner and all(isinstance(each, dict) for each in inner):
+        return Section(name=label(name), table=_table(name, value, cited))
+    return Section(name=label(name), facts=_facts(name, value, cited))
+
+
+def _facts(path: str, values: JsonObject, cited: frozenset[str]) -> tuple[Fact, ...]:
+    return tuple(_fact(f"{path}.{name}" if path else name, value, cited) for name, value in values.items())
+
+
+def _fact(path: str, value: Any, cited: frozenset[str] = frozenset()) -> Fact:
+    name, text = told(path.rpartition(".")[2], value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return Fact(name=name, text=text, is_number=is_number, cited=path in cited)
+
+
+def _table(path: str, values: JsonObject, cited: frozenset[str]) -> Table:
+    columns = list(dict.fromkeys(name for each in values.values() for name in each))
+    rows = tuple(
+        (label(row), tuple(
+            _fact(f"{path}.{row}.{name}", each[name], cited) if name in each else None for name in columns
+        ))
+        for row, each in values.items()
+    )  # fmt: skip
+    return Table(columns=tuple(told(name, 0)[0] for name in columns), rows=rows)
+
+
+def told(name: str, value: Any) -> tuple[str, str]:
+    """Write a value and its name for people: ``overdue_pct`` 31 as ``Overdue``, ``31 %``."""
+    unit = next((each for each in _UNITS if name.endswith(each[0])), None)
+    shown = label(name.removesuffix("_pct").removesuffix("_tenths"))
+    if isinstance(value, bool):
+        return shown, "yes" if value else "no"
+    if isinstance(value, int):
+        number = f"{value / 10:.1f} of 5" if unit and unit[0] == "_tenths" else figure(value)
+        return shown, f"{number}{unit[1] if unit else ''}"
+    return shown, band(str(value)) if isinstance(value, str) else str(value)
+
+
+# --- what was answered ----------------------------------------------------------------------------------------------
+
+
+def _answer(output: JsonObject, values: Mapping[str, Any]) -> Iterator[Section]:
+    """Yield the answer as it reads best: what it says as a whole first, then one statement after the other."""
+    yield Section(name="", facts=_words(output), statements=(_whole(output, values),))
+    for name, value in output.items():
+        if _statements(value):
+            yield Section(name=label(name), statements=tuple(_statement(each, values) for each in value))
+        elif isinstance(value, dict):
+            yield Section(name=label(name), statements=(_statement(value, values),))
+
+
+def _said(output: JsonObject, values: Mapping[str, Any]) -> Iterator[Statement]:
+    yield _whole(output, values)
+    for value in output.values():
+        for each in _statements(value):
+            yield _statement(each, values)
+
+
+def _statements(value: Any) -> list[JsonObject]:
+    return value if isinstance(value, list) and value and all(isinstance(each, dict) for each in value) else []
+
+
+def _whole(output: JsonObject, values: Mapping[str, Any]) -> Statement:
+    sentences = tuple((label(name), str(value)) for name, value in output.items() if name in TEXTS)
+    return Statement(title="", words=(), sentences=sentences, evidence=_evidence(output, values))
+
+
+def _statement(value: JsonObject, values: Mapping[str, Any]) -> Statement:
+    title = next((name for name in _TITLES if name in value), "")
+    words = {name: each for name, each in value.items() if name not in {title, _EVIDENCE, *TEXTS}}
+    return Statement(
+        title=label(str(value.get(title, ""))),
+        words=tuple(_fact(name, each) for name, each in words.items()),
+        sentences=tuple(
+            ("" if name in _PLAIN else label(name), str(each)) for name, each in value.items() if name in TEXTS
+        ),
+        evidence=_evidence(value, values),
+    )
+
+
+def _words(output: JsonObject) -> tuple[Fact, ...]:
+    """Return the words that an answer as a whole chose from the contract's lists."""
+    chosen = {
+        name: value for name, value in output.items() if isinstance(value, str) and name not in {_VERSION, *TEXTS}
+    }
+    listed = {
+        name: ", ".join(value) or "none"
+        for name, value in output.items()
+        if name != _EVIDENCE and isinstance(value, list) and all(isinstance(each, str) for each in value)
+    }
+    return tuple(_word(name, value) for name, value in (chosen | listed).items())
+
+
+def _word(name: str, value: str) -> Fact:
+    return Fact(name=label(name), text=value.replace("_", " "), is_number=False, cited=False)
+
+
+def _evidence(value: JsonObject, values: Mapping[str, Any]) -> tuple[Evidence, ...]:
+    entries = value.get(_EVIDENCE, ())
+    return tuple(_one_evidence(str(entry), values) for entry in entries) if isinstance(entries, list) else ()
+
+
+def _one_evidence(entry: str, values: Mapping[str, Any]) -> Evidence:
+    path, _, text = entry.partition("=")
+    known = path in values and text in {str(values[path]), str(values[path]).lower()}
+    name, shown = told(path.rpartition(".")[2], values[path] if known else text)
+    parents = " · ".join(label(part) for part in path.split(".")[:-1])
+    return Evidence(name=f"{parents} · {name}" if parents else name, text=shown, known=known)
+
+
+# --- walking --------------------------------------------------------------------------------------------------------
+
+
+def _entries(value: Any) -> Iterator[str]:
+    """Yield the paths that an answer cites."""
+    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and isinstance(value.get(_EVIDENCE), list):
+        yield from (str(entry).partition("=")[0] for entry in value[_EVIDENCE])
+    for each in inner:
+        yield from _entries(each)
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(f"{path}.{name}" if path else str(name), inner)
+    else:
+        yield path, value
