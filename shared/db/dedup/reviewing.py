@@ -133,9 +133,8 @@ SELECT m.id, i.id, i.statement, {_SOURCES.format(link="insight_id = i.id AND mer
 FROM merged_statements m JOIN insights i ON i.id = m.insight_id WHERE m.id = ANY(%(ids)s)
 ORDER BY 1, 2
 """
-_MERGED: Final = """
-SELECT id, insight_id, confidence, prediction_id FROM merged_statements WHERE id = %s FOR UPDATE
-"""
+_MERGED: Final[LiteralString] = "SELECT id, insight_id, confidence, prediction_id FROM merged_statements WHERE id = %s"
+_MERGED_LOCKED: Final[LiteralString] = f"{_MERGED} FOR UPDATE"
 _MATERIALISE: Final = """
 INSERT INTO insights (id, statement, embedding, embedding_model, merged_into)
 SELECT id, statement, embedding, embedding_model, insight_id FROM merged_statements WHERE id = %s
@@ -224,10 +223,16 @@ def told_merges(conn: Connection, ids: Sequence[str]) -> list[Told]:
         return cursor.execute(_OF_MERGES, {"ids": list(ids)}).fetchall()
 
 
+def find_merged(conn: Connection, merged_id: str) -> Merged | None:
+    """Return a merged statement; None when there is none."""
+    with conn.cursor(row_factory=class_row(Merged)) as cursor:
+        return cursor.execute(_MERGED, [merged_id]).fetchone()
+
+
 def lock_merged(conn: Connection, merged_id: str) -> Merged | None:
     """Hold a merged statement until the transaction ends, and return it; None when there is none."""
     with conn.cursor(row_factory=class_row(Merged)) as cursor:
-        return cursor.execute(_MERGED, [merged_id]).fetchone()
+        return cursor.execute(_MERGED_LOCKED, [merged_id]).fetchone()
 
 
 def materialise(conn: Connection, merged_id: str) -> None:

@@ -100,7 +100,7 @@ def _show_merge(conn: Connection, merged_id: str) -> Item:
 
 
 def _reveal_merge(conn: Connection, merged_id: str) -> JsonObject:
-    merged = dedup.lock_merged(conn, merged_id)
+    merged = dedup.find_merged(conn, merged_id)
     if merged is None:
         raise _no_such(merged_id)
     return vars(merged)

@@ -34,5 +34,6 @@ CASE = Case(
         {**PAIR, "similarity": "canary"},
         {**PAIR, "canary": 1},
     ),
+    reviews={"clusters": ("cl", {"decision": "reject"}), "merges": ("ins", {"decision": "reject"})},
     scores=_scores,
 )

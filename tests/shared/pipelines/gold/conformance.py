@@ -43,5 +43,6 @@ CASE = Case(
         {**SMALL, "window": {"from": "canary", "to": "2026-06-07"}},
         {**SMALL, "signals": {}},
     ),
+    reviews={"conclusions": ("ex", {"decision": "Call one customer today.", "boundary": "Offer no discount."})},
     scores=_scores,
 )

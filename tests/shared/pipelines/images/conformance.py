@@ -36,5 +36,6 @@ CASE = Case(
         "", 12, None, ["canary"], {"url": "canary"}, picture(image="canary"), picture(artifact="../canary"),
         picture(bytes=0), picture(hour=24), picture(path="canary"),
     ),
+    reviews={"ratings": ("img", {"stars": 3}), "disagreements": ("img", {"stars": 3})},
     scores=_scores,
 )  # fmt: skip

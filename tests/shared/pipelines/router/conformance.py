@@ -11,5 +11,6 @@ def _scores(right: int, rows: int) -> Scores:
 CASE = Case(
     good_inputs=("What is 2 + 2?", "Prove it.", "ünïcödé ✓"),
     bad_inputs=("", 12, None, ["canary"], {"question": "canary"}, "canary\x00", "canary" * 2000),
+    reviews={"labels": ("pred", {"label": "EASY"}), "disagreements": ("pred", {"label": "EASY"})},
     scores=_scores,
 )

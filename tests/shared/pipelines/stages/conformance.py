@@ -37,5 +37,6 @@ CASE = Case(
         {**QUANT, "months": "canary"},
         {**QUANT, "months": 0},
     ),
+    reviews={"rows": ("ex", {"decision": "approve"})},
     scores=_scores,
 )
