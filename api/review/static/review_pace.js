@@ -22,7 +22,7 @@ export function showPace(queue) {
       Object.assign(known, { today: found.mine_today, total: found.mine_total, hour: found.per_hour });
       Object.assign(known, { waiting: found.waiting, capped: found.waiting_is_capped });
       show();
-      list.hidden = false;
+      delete list.dataset.empty;
     } catch {
       // figures can wait
     }
@@ -38,7 +38,7 @@ export function showPace(queue) {
     /** Ask again, once things are quiet. */
     refresh() {
       clearTimeout(timer);
-      timer = setTimeout(load, list.hidden ? 0 : PAUSE_MS);
+      timer = setTimeout(load, "empty" in list.dataset ? 0 : PAUSE_MS);
     },
   };
 }
