@@ -50,6 +50,11 @@ def made_at(identifier: str) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+def earliest_id(prefix: str, at: datetime) -> str:
+    """Return the smallest id that ``new_id`` could make at that moment: to ask for what is as new."""
+    return f"{prefix}_{int(at.timestamp() * 1000):012x}{'0' * (_HEX_DIGITS - 12)}"
+
+
 def content_id(prefix: str, *parts: str) -> str:
     """Derive an id from its content: equal parts give an equal id, and parts never run together."""
     digest = hashlib.sha256(orjson.dumps(parts))  # the bytes of canonical_json, five times faster

@@ -4,11 +4,15 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from api.review.actions import jobs as jobs_actions
 from api.review.actions import review as review_actions
 from api.review.actions import sign_in
-from api.review.pages import dataset, datasets, home, review, static
+from api.review.actions import submit as submit_actions
+from api.review.pages import dataset, datasets, home, job, jobs, review, static, submit
 
-_PARTS: Final = (sign_in, dataset, datasets, home, review, review_actions, static)
+_PARTS: Final = (
+    sign_in, dataset, datasets, home, job, jobs, jobs_actions, review, review_actions, static, submit, submit_actions,
+)  # fmt: skip
 
 
 def routers() -> list[APIRouter]:

@@ -71,3 +71,36 @@ def under_way(conn: Connection, limit: int) -> list[Job]:
     """Return jobs that run, and those that wait for their steps or for something outside, the newest first."""
     with conn.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(_UNDER_WAY, {"limit": limit}).fetchall()
+
+
+_UNFINISHED: Final[LiteralString] = " UNION ALL ".join(
+    # each state is spelled out, so that its partial index is known to hold the answer
+    f"SELECT '{state}', count(*) FROM (SELECT FROM jobs WHERE state = '{state}' LIMIT %(cap)s) AS some"
+    for state in ("queued", "running", "waiting")
+)
+
+
+def unfinished(conn: Connection, cap: int) -> dict[str, int]:
+    """Count the jobs that have not ended, by state; each state up to a cap."""
+    return dict(conn.execute(_UNFINISHED, {"cap": cap}).fetchall())
+
+
+def failed_since(conn: Connection, first: str, cap: int) -> int:
+    """Count the failed jobs from this id on, up to a cap."""
+    row = conn.execute(
+        "SELECT count(*) FROM (SELECT FROM jobs WHERE state = 'failed' AND id >= %s LIMIT %s) AS some", [first, cap]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def actors(conn: Connection, limit: int) -> list[str]:
+    """Return who has submitted jobs, in order of name: a step along the index for each, however many jobs they have."""
+    found = conn.execute(
+        "WITH RECURSIVE known AS ("
+        " (SELECT actor FROM jobs ORDER BY actor LIMIT 1)"
+        " UNION ALL SELECT (SELECT actor FROM jobs WHERE actor > known.actor ORDER BY actor LIMIT 1) FROM known"
+        "  WHERE known.actor IS NOT NULL"
+        ") SELECT actor FROM known WHERE actor IS NOT NULL LIMIT %s",
+        [limit],
+    ).fetchall()
+    return [str(actor) for (actor,) in found]
