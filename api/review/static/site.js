@@ -36,8 +36,8 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
   return answer;
 }
 
-// A form that asks before it acts: <form data-confirm="Promote this model?">
+// A form that asks before it acts: <form data-confirm="Promote this model?">, or one of its buttons.
 document.addEventListener("submit", (event) => {
-  const question = event.target.dataset?.confirm;
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset?.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
