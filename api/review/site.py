@@ -5,13 +5,29 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.review.actions import jobs as jobs_actions
+from api.review.actions import models as model_actions
 from api.review.actions import review as review_actions
 from api.review.actions import sign_in
 from api.review.actions import submit as submit_actions
-from api.review.pages import dataset, datasets, home, job, jobs, review, static, submit
+from api.review.pages import (
+    dataset,
+    datasets,
+    flower,
+    home,
+    job,
+    jobs,
+    lineage,
+    model,
+    models,
+    review,
+    static,
+    submit,
+    surface,
+)
 
 _PARTS: Final = (
-    sign_in, dataset, datasets, home, job, jobs, jobs_actions, review, review_actions, static, submit, submit_actions,
+    sign_in, dataset, datasets, flower, home, job, jobs, jobs_actions, model, model_actions, models, review,
+    review_actions, static, submit, submit_actions, surface,
 )  # fmt: skip
 
 
