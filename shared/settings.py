@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Its port; `tuneyard up` takes the next free one.")
     flower_port: int = Field(5555, ge=0, le=65535, description="Flower's port; likewise.")
+    flower_url: str = Field("", description="Where the front finds Flower, whose pages it shows under `/flower/`.")
+    flower_password: SecretStr = Field(SecretStr(""), description="What Flower wants from the front.")
     tuneyard_url: str = Field("", description="Where the command line finds the API.")
     tuneyard_key: SecretStr = Field(SecretStr(""), description="The API key that the command line sends.")
     max_body_bytes: int = Field(1_000_000, gt=0, description="Largest JSON body that the API takes.")

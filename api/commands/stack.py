@@ -11,6 +11,7 @@ from rich.table import Table
 from api.commands import output
 from api.commands.errors import CommandError, ExitCode, UnreachableError
 from api.commands.flags import AsJson
+from shared import flower
 from shared.errors import TuneyardError
 from shared.settings import get_settings
 from shared.stack.home import Home
@@ -51,7 +52,7 @@ def status(*, as_json: AsJson = False) -> None:
     parts = [report.model_dump(mode="json") for report in examine(state)]
     queues = _queue_depths(state)
     if as_json:
-        addresses = {"url": state.url, "flower_url": state.flower_url}
+        addresses = {"url": state.url, "flower_url": _flower(state)}
         output.print_json({"phase": state.phase, **addresses, "parts": parts, "queues": queues})
     else:
         table = Table("part", "pid", "health", "restarts", "waiting", box=None, pad_edge=False)
@@ -143,12 +144,17 @@ class _Progress:
         self._phase = state.phase
 
 
+def _flower(state: StackState) -> str:
+    return f"{state.url}{flower.PATH}/"
+
+
 def _welcome(state: StackState) -> None:
     home = _home()
     table = Table("", "", box=None, show_header=False, pad_edge=False)
-    table.add_row("API", state.url)
+    table.add_row("review site", f"{state.url}/  (sign in with the API key)")
+    table.add_row("API", f"{state.url}/v1")
     table.add_row("its documentation", f"{state.url}/docs")
-    table.add_row("Flower", f"{state.flower_url}  (user tuneyard, password in {home.folder / 'secrets.json'})")
+    table.add_row("Flower", f"{_flower(state)}  (behind the same sign-in)")
     if state.key_is_new:
         table.add_row("API key", f"{home.secrets().api_key}  (an administrator's; it is not shown again)")
     output.out().print(table)

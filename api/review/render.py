@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.review import shown, words
 from api.sessions import CSRF_FIELD, Session
+from shared import flower
 from shared.contracts import Scope
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ NAVIGATION: Final = (
     ("/", "Home"), ("/review", "Review"), ("/jobs", "Jobs"), ("/models", "Models"), ("/datasets", "Datasets"),
     ("/lineage", "Lineage"), ("/provider", "Provider"), ("/drift", "Drift"),
 )  # fmt: skip
+FLOWER: Final = (f"{flower.PATH}/", "Flower")
 
 
 def render(request: Request, template: str, data: Mapping[str, Any], *, status: int = 200) -> Response:
@@ -62,12 +64,17 @@ def _text(request: Request, template: str, data: Mapping[str, Any], told: str) -
                 "csrf_field": CSRF_FIELD,
                 "path": request.url.path,
                 "theme": theme if theme in THEMES else None,
-                "navigation": NAVIGATION,
+                "navigation": _navigation(session),
                 "told": told,
                 "static": f"/static/{static_version()}",
             }
         )
     )
+
+
+def _navigation(session: Session | None) -> tuple[tuple[str, str], ...]:
+    """Return what the person may open of what every page leads to."""
+    return (*NAVIGATION, FLOWER) if session and session.principal.may(Scope.ADMIN) else NAVIGATION
 
 
 def _rights(session: Session | None) -> dict[str, bool]:

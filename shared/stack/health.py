@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.contracts import Contract
-from shared.stack.parts import answers
+from shared.stack.parts import answers, flower_probe
 from shared.stack.state import PartPhase, PartState, StackState
 
 
@@ -75,5 +75,5 @@ _PROBES: Final[dict[str, Callable[[StackState], bool]]] = {
     "postgres": _postgres_answers,
     "redis": _redis_answers,
     "api": lambda state: answers(f"{state.url}/readyz"),
-    "flower": lambda state: answers(f"{state.flower_url}/healthcheck"),
+    "flower": lambda state: answers(flower_probe(state.flower_url)),
 }

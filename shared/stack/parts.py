@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared import flower
 from shared.contracts import Queue
 from shared.stack import postgres as pg
 from shared.stack.home import Home
@@ -31,7 +32,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{name: ("python", "-m", "workers", queue.value) for name, queue in _WORKERS.items()},
     "beat": ("python", "-m", "workers", "beat"),
     "api": ("python", "-m", "api"),
-    # Address, port and password are in FLOWER_ADDRESS, FLOWER_PORT and FLOWER_BASIC_AUTH.
+    # Address, port, password and path are in FLOWER_ADDRESS, FLOWER_PORT, FLOWER_BASIC_AUTH and FLOWER_URL_PREFIX.
     "flower": ("python", "-m", "celery", "--app", "workers.app", "--quiet", "flower"),
 }
 
@@ -112,7 +113,12 @@ def api_part(url: str, env: Mapping[str, str]) -> Part:
 
 def flower_part(url: str, env: Mapping[str, str]) -> Part:
     """Return Flower, which watches the queues."""
-    return _web_part("flower", f"{url}/healthcheck", needs=("migrate",), env=env)
+    return _web_part("flower", flower_probe(url), needs=("migrate",), env=env)
+
+
+def flower_probe(url: str) -> str:
+    """Return what Flower answers without a password."""
+    return f"{url}{flower.PATH}/healthcheck"
 
 
 def _web_part(name: str, probe: str, *, needs: tuple[str, ...], env: Mapping[str, str]) -> Part:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from shared import flower
 from shared.contracts import Queue, Scope
 from shared.db import keys as key_rows
 from shared.db.pool import Database
@@ -19,7 +20,6 @@ from shared.stack.ports import LOOPBACK, first_free, free_port
 from shared.stack.postgres import Postgres, server_account
 from shared.stack.redis import RedisServer
 
-_FLOWER_USER = "tuneyard"
 _KEY_NAME = "local"
 _TRAINER_KEY_NAME = "finetune-worker"
 
@@ -31,6 +31,7 @@ class Plan:
     parts: tuple[Part, ...]
     url: str
     flower_url: str
+    """Where Flower answers the front; people go to the front."""
     exports: Mapping[str, str] = field(repr=False)
     """Environment variables with which other programs reach the stack."""
 
@@ -82,14 +83,16 @@ def make_plan(settings: Settings, home: Home) -> tuple[Plan, Keys]:
         "FLOWER_ADDRESS": LOOPBACK,
         "FLOWER_PORT": str(flower_port),
         "FLOWER_BASIC_AUTH": flower_login(secrets),
-        "FLOWER_READ_ONLY": "true",  # it watches; who wants to cancel a job asks the API, which knows who asks
+        "FLOWER_URL_PREFIX": flower.PATH.strip("/"),  # people see its pages through the front, which knows who asks
+        "FLOWER_READ_ONLY": "true",  # it watches; who wants to cancel a job asks the API
     }
+    front_env = {**env, "FLOWER_PASSWORD": secrets.flower_password}
     keys = Keys(home, exports["DATABASE_URL"])
     table = (
         *servers,
         parts.migrate_part(env, tuple(s.name for s in servers), keys.ensure),
         *parts.worker_parts(home, env, {Queue.FINETUNE: {"TUNEYARD_KEY": secrets.trainer_key}}),
-        parts.api_part(url, env),
+        parts.api_part(url, front_env),
         parts.flower_part(flower_url, flower_env),
     )
     return Plan(parts=table, url=url, flower_url=flower_url, exports=exports), keys
@@ -106,7 +109,7 @@ def _provider_url(settings: Settings, url: str) -> str:
 
 def flower_login(secrets: Secrets) -> str:
     """Return user and password of Flower, as ``user:password``."""
-    return f"{_FLOWER_USER}:{secrets.flower_password}"
+    return f"{flower.USER}:{secrets.flower_password}"
 
 
 def _servers(settings: Settings, home: Home, secrets: Secrets) -> tuple[list[Part], dict[str, str]]:

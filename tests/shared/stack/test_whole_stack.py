@@ -71,7 +71,7 @@ def test_up_status_env_down(tuneyard: Tuneyard, home: Home) -> None:
 
     exports = parse_exports(tuneyard("env"))
     check_api(exports)
-    check_flower(exports["FLOWER_URL"], secrets.flower_password)
+    check_flower(exports, secrets.flower_password)
     assert secrets.api_key not in tuneyard("up", "--detach")  # it runs already: nothing happens
 
     tuneyard("down")
@@ -89,10 +89,14 @@ def check_api(exports: dict[str, str]) -> None:
         assert client.get("/v1/jobs", headers=headers).json()["items"] == []
 
 
-def check_flower(url: str, password: str) -> None:
-    with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
-        assert client.get("/").status_code == 401
-        assert client.get("/", auth=("tuneyard", password)).status_code == 200
+def check_flower(exports: dict[str, str], password: str) -> None:
+    with httpx.Client(base_url=exports["FLOWER_URL"], trust_env=False, timeout=10) as client:
+        assert client.get("/flower/").status_code == 401
+        assert client.get("/flower/", auth=("tuneyard", password)).status_code == 200
+    with httpx.Client(base_url=exports["TUNEYARD_URL"], trust_env=False, timeout=20) as person:
+        assert person.get("/flower/").headers["location"] == "/sign-in?to=/flower/"
+        assert person.post("/sign-in", data={"key": exports["TUNEYARD_KEY"]}).status_code == 303
+        assert "<title>Flower" in person.get("/flower/").text
 
 
 def test_a_stale_pid_file_of_postgres_does_not_block_its_start(server_folder: Path, home: Home) -> None:
