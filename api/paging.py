@@ -21,7 +21,7 @@ KeyId = Annotated[str, Path(pattern=_ID.format(prefix="key"), description="`key_
 AnyId = Annotated[
     str,
     Path(
-        pattern=r"^(job|ds|mdl|pred|promo|eval|ex)_[0-9a-f]{32}$",
+        pattern=r"^(job|ds|mdl|pred|promo|eval|ex|img)_[0-9a-f]{32}$",
         description="An id of a prediction, model, promotion, evaluation, job, dataset or example.",
     ),
 ]

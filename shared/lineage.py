@@ -34,7 +34,10 @@ _SEARCHED: Final = 50  # latest datasets in which an example is looked for
 
 
 class LineageNode(Contract):
-    """One thing and its threads. ``count`` is how many rows a dataset has, or how many answers a model gave."""
+    """One thing and its threads. ``count`` is how many rows a dataset has, or how many answers a model gave.
+
+    Of very many answers only as many are counted as takes no time (``COUNTED`` of ``shared/db/lineage.py``).
+    """
 
     id: str
     kind: str = Field(examples=["prediction"])
@@ -185,8 +188,10 @@ class _Down:
         return [_leading(_model(self.conn, model), self.model(model)) for model in trained]
 
     def model(self, model: Model) -> list[LineageNode]:
-        """Find each time that it became active."""
-        return [_promotion(p) for p in promotions.list_promotions(self.conn, to_model=model.id, limit=SHOWN)]
+        """Find each time that it became active, and its latest answers."""
+        promoted = promotions.list_promotions(self.conn, to_model=model.id, limit=SHOWN)
+        answers = predictions.list_predictions(self.conn, model_id=model.id, limit=SHOWN)
+        return [*map(_promotion, promoted), *map(_prediction, answers)]
 
     def evaluation(self, evaluation: Evaluation) -> list[LineageNode]:
         """Find the promotions that rest on it."""

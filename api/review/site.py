@@ -26,7 +26,7 @@ from api.review.pages import (
 )
 
 _PARTS: Final = (
-    sign_in, dataset, datasets, flower, home, job, jobs, jobs_actions, model, model_actions, models, review,
+    sign_in, dataset, datasets, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models, review,
     review_actions, static, submit, submit_actions, surface,
 )  # fmt: skip
 
