@@ -4,6 +4,7 @@ import itertools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -23,6 +24,11 @@ class Processes:
         self._logs = logs
         self._count = itertools.count(1)
         self._running: list[ChildProcess] = []
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What the processes are told."""
+        return MappingProxyType(self._env)
 
     def start(self, argv: list[str], **env: str) -> ChildProcess:
         """Start a program in the project's folder; its output goes to ``process.log``."""

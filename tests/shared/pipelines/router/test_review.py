@@ -1,22 +1,19 @@
 """People label queries one by one, blind, the least sure first; where they contradict a sure answer, one more does."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from shared.contracts import JsonObject
-from shared.db import predictions, queries
 from shared.db.pool import Database
-from shared.db.predictions import Prediction
-from shared.db.queries import Query
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.loop import review, review_work
 from shared.loop.feedback import record_feedback
 from shared.loop.review_progress import waiting_count
 from shared.pipelines.router import PIPELINE
 from shared.pipelines.router.review import DISAGREEMENTS, LABELS_KIND
+from tests.support.waiting_items import put_answer
 
 Answer = Callable[..., str]
 TRUTH = "SELECT query_id, label, source, labelled_by FROM ml_data ORDER BY id"
@@ -28,18 +25,8 @@ def answer(database: Database) -> Answer:
     """Store a query as it was answered; returns its id."""
 
     def store(number: int, difficulty: str = "EASY", confidence: float = 0.9, path: str = "model") -> str:
-        query_id, now = f"pred_{number:032x}", datetime.now(UTC)
         with database.transaction() as conn:
-            output = {"difficulty": difficulty}
-            predictions.insert(conn, [Prediction(
-                id=query_id, pipeline="router", surface="default", model_id=None, path=path, confidence=confidence,
-                output=output, created_at=now,
-            )])  # fmt: skip
-            queries.insert(conn, [Query(
-                id=query_id, query=f"What is {number}?", difficulty=difficulty, confidence=confidence,
-                model_version=None, override=None, created_at=now,
-            )])  # fmt: skip
-        return query_id
+            return put_answer(conn, number, difficulty, confidence, path)
 
     return store
 
