@@ -59,6 +59,14 @@ class Section:
     statements: tuple[Statement, ...] = ()
 
 
+REASONS: Final = (
+    "The evidence does not carry it.",
+    "It misreads the figures.",
+    "It says too little to act on.",
+    "The advice does not fit this business.",
+    "It is badly worded.",
+)
+"""Why people reject a row, as a rule: one key each."""
 _TITLES: Final = ("name", "role", "rival", "factor", "kind")
 """Which field of a statement says what it is about."""
 _PLAIN: Final = frozenset({"meaning", "action", "statement"})
@@ -80,7 +88,7 @@ def reading_of(content: JsonObject) -> Mapping[str, Any]:
         "given": tuple(_sections(content["input"], cited)),
         "answered": tuple(_answer(content["output"], values)),
         "form": form_of(stage_named(content["stage"]), content["output"]),
-        "cited": len(cited),
+        "reasons": REASONS,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from api.review.words import figure, label
 from shared.contracts import JsonObject
-from shared.pipelines.gold.contracts import EVIDENCE_ROOT, MAX_EVIDENCE, MAX_TEXT_CHARS
+from shared.pipelines.gold.contracts import EVIDENCE_ROOT, MAX_EVIDENCE, MAX_TEXT_CHARS, parse_snapshot
 from shared.pipelines.gold.policy import policy
 
 
@@ -41,13 +41,11 @@ class Report:
 
 _COUNT: Final = "count"
 _PARTS: Final[Mapping[str, str]] = {
-    "changes_requested": "Changes asked for",
-    "waiting": "Waiting for an answer",
-    "won_band": "Won of those answered",
+    "changes_requested": "Changes asked",
+    "won_band": "Won",
     "overdue": "Past due",
     "unscheduled": "Without a date",
     "late": "Behind their date",
-    "not_invoiced": "Closed, not invoiced",
 }
 """Parts whose field's name says too little."""
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -56,7 +54,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "balance_band": ("balance", ""),
     "revenue_band": ("revenue", ""),
     "margin_band": ("margin", "%"),
-    "won_band": ("", "%"),
+    "won_band": ("", "% of those answered"),
     "days_to_paid_band": ("paid in", "days"),
     "over_14_days": ("", "over 14 days"),
     "over_30_days": ("", "over 30 days"),
@@ -66,14 +64,18 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def snapshot_of(content: JsonObject) -> Mapping[str, Any]:
-    """Return an item's snapshot by report, its days in words, and what a form about it must know."""
+    """Return an item's snapshot by report, its days in words, and what a form about it must know.
+
+    Reports and signals come in the order of the contract: JSON in the database has another.
+    """
     suggested = frozenset(content["suggested_evidence"])
+    signals = parse_snapshot({name: content[name] for name in ("window", EVIDENCE_ROOT)}).as_json()[EVIDENCE_ROOT]
     reports = [
         Report(
             name=label(report),
             parts=tuple(_part(f"{EVIDENCE_ROOT}.{report}", name, value, suggested) for name, value in parts.items()),
         )
-        for report, parts in content["signals"].items()
+        for report, parts in signals.items()
     ]
     return {
         "window": window_of(content["window"]),

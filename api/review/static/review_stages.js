@@ -1,0 +1,33 @@
+// Rewriting takes the place of reading; Enter in the note sends what the note is for.
+
+/** Make an item's form follow what the person does. */
+export function enhance(article) {
+  const rewrite = article.querySelector("details.rewrite");
+  const [approve, reject] = ["y", "n"].map((key) => article.querySelector(`.choices [data-key="${key}"]`));
+  const save = rewrite.querySelector('[data-key="Enter"]');
+  const note = article.querySelector('[name="note:text?"]');
+
+  const follow = () => {
+    approve.hidden = rewrite.open;
+    article.querySelector(".reasons").hidden = rewrite.open;
+    article.querySelector(".answer").hidden = rewrite.open;
+    article.dispatchEvent(new CustomEvent("keys-changed", { bubbles: true }));
+  };
+  rewrite.addEventListener("toggle", () => {
+    follow();
+    if (rewrite.open && !article.hidden) rewrite.querySelector("select, textarea")?.focus();
+  });
+  follow();
+
+  article.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.altKey || event.shiftKey) return;
+    const held = event.ctrlKey || event.metaKey;
+    const press = event.target === note || (held && !rewrite.open) ? (rewrite.open ? save : reject) : null;
+    if (press) {
+      event.preventDefault();
+      press.click();
+    } else if (!held && event.target.matches(".sentence textarea")) {
+      event.preventDefault(); // several lines are no sentence
+    }
+  });
+}
