@@ -24,6 +24,7 @@ SECTIONS = (
     "ingest",
     "embed",
     "predict",
+    "next_item",
 )
 
 
