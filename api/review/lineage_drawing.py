@@ -1,7 +1,8 @@
 """Lineage as a drawing: what a thing came from at its left, what it led to at its right, every box a link.
 
 A thing that is reached in several ways is one box, in the layer farthest from the middle. Of many alike only a few are
-drawn, and one box says how many more there are; a list beside the drawing has the same for those who do not see it.
+drawn, and one box says how many more there are. Jobs behind other things are left to the list beside the drawing, which
+has all of it, also for those who do not see the drawing.
 """
 
 from collections import Counter, defaultdict
@@ -19,8 +20,8 @@ MORE: Final = "more"
 PERSON: Final = "person"
 
 _FEW: Final = 4  # boxes of one kind that a thing is drawn with
-_BOX: Final = (180.0, 50.0)
-_STEP: Final = (244.0, 62.0)
+_BOX: Final = (196.0, 50.0)
+_STEP: Final = (236.0, 62.0)
 _EDGE: Final = 6.0
 _TITLE: Final = 25
 _ORDER: Final = ("prediction", "model", "dataset", "example", "person", "promotion", "evaluation", "job", MORE)
@@ -65,6 +66,7 @@ def _total(node: LineageNode, kind: str, direction: Direction) -> int:
 class _Graph:
     """Boxes by key with their layer (0: the thing itself, left below, right above), and who leads to whom."""
 
+    with_jobs: bool
     nodes: dict[str, LineageNode] = field(default_factory=dict)
     layers: dict[str, int] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
@@ -73,14 +75,16 @@ class _Graph:
         """Add a thing and all behind it in one direction; return its key."""
         key = f"{node.kind}:{node.id}:{node.title if node.kind == MORE else ''}"
         self.nodes.setdefault(key, node)
-        if abs(layer) >= abs(self.layers.get(key, 0)):
+        if key not in self.layers or abs(layer) > abs(self.layers[key]):
             self.layers[key] = layer
         step = -1 if direction == "came_from" else 1
         shown, rest = some(node, direction, _FEW)
         for other in (*shown, *rest):
+            if other.kind == "job" and layer and not self.with_jobs:
+                continue
             edge = (self.add(other, layer + step, direction), key)
             edge = edge if direction == "came_from" else (edge[1], edge[0])
-            if edge not in self.edges:
+            if edge not in self.edges and edge[::-1] not in self.edges:
                 self.edges.append(edge)
         return key
 
@@ -103,7 +107,7 @@ class _Graph:
 
 def draw(top: LineageNode) -> Markup:
     """Draw a thing's lineage."""
-    graph = _Graph()
+    graph = _Graph(with_jobs=top.kind == "job")
     graph.add(top, 0, "came_from")
     middle = graph.add(top, 0, "led_to")
     columns = graph.columns()
@@ -139,6 +143,8 @@ def _curve(a: tuple[float, float], b: tuple[float, float]) -> Markup:
 def _box(node: LineageNode, at: tuple[float, float], *, here: bool) -> Markup:
     x, y = at
     title = node.id if node.kind == PERSON else node.title
+    if node.kind == "prediction":  # of which pipeline, the whole drawing says
+        title = title.partition(" answer by ")[2] or title
     name = "" if node.kind == MORE else node.kind
     inside = [
         element("title", f"{name}: {title}" if name else title),

@@ -58,7 +58,7 @@ COUNTED: Final = 100_000
 def answers_of(conn: Connection, model_id: str) -> int:
     """Count the predictions that a model has given, as far as ``COUNTED``."""
     row = conn.execute(
-        "SELECT count(*) FROM (SELECT FROM predictions WHERE model_id = %s LIMIT %s) AS some", [model_id, COUNTED]
+        "SELECT count(*) FROM (SELECT FROM predictions WHERE model_id = %s LIMIT %s) AS answers", [model_id, COUNTED]
     ).fetchone()
     return row[0] if row else 0
 

@@ -15,7 +15,7 @@ from api.review.render import render
 from api.review.route import Visitor, page, site_router
 from shared.contracts import Scope
 from shared.db import datasets, predictions, promotions
-from shared.lineage import SHOWN, lineage
+from shared.lineage import lineage
 from shared.registry import pipelines
 
 _site = site_router()
@@ -24,6 +24,7 @@ ROUTERS: Final = (_site,)
 _ID: Final = re.compile(r"(job|ds|mdl|pred|promo|eval|ex|img)_[0-9a-f]{32}")
 _LATEST: Final = 3  # answers of a pipeline to begin with
 _OTHERS: Final = 5
+_LISTED: Final = 8  # of a kind, in the list beside the drawing
 
 
 @_site.get("/lineage", name="site.lineage")
@@ -49,7 +50,7 @@ def show_lineage(conn: Connection, thing_id: AnyId, front: FrontDep, visitor: Vi
     shown = top if reads else without_names(top)
     return {
         "top": shown, "drawing": draw(shown), "reads": reads, "page_of": page_of, "link_of": link_of,
-        "some": lambda node, direction: some(node, direction, SHOWN),
+        "some": lambda node, direction: some(node, direction, _LISTED),
     }  # fmt: skip
 
 
