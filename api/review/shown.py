@@ -13,6 +13,7 @@ _COLUMNS: Final = 9  # a table with more is not read any more
 _LONG: Final = 160
 _ID: Final = re.compile(r"([a-z]+)_[0-9a-f]{32}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+_STRUCTURES: Final = frozenset({"facts", "table", "lists", "long"})
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 _PLACES: Final[Mapping[str, str]] = {
     ids.JOB: "/jobs/", ids.MODEL: "/models/", ids.DATASET: "/datasets/", ids.PREDICTION: "/lineage/",
@@ -59,9 +60,26 @@ def columns(rows: Sequence[Any]) -> list[str]:
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         return []
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return names if len(names) <= _COLUMNS else []
+    if len(names) > _COLUMNS:
+        return []
+    return sorted(names, key=lambda name: any(_is_structure(row.get(name)) for row in rows))
+
+
+def ordered(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Put an object's sentence first, and what has parts of its own last: the database keeps no order."""
+    return dict(sorted(facts.items(), key=lambda fact: (fact[0] != "sentence", _is_structure(fact[1]))))
+
+
+def is_flat(facts: Mapping[str, Any]) -> bool:
+    """Whether an object has no parts of its own: it is then shown in a line."""
+    return not any(map(_is_structure, facts.values()))
+
+
+def _is_structure(value: Any) -> bool:
+    return shape(value) in _STRUCTURES
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "place": place_of, "prose": prose, "shape": shape, "columns": columns,
+    "place": place_of, "prose": prose, "shape": shape, "columns": columns, "ordered": ordered,
+    "is_flat": is_flat,
 }  # fmt: skip

@@ -6,9 +6,11 @@ from typing import Final, NamedTuple
 
 from psycopg import Connection
 
+from api.review.form_values import Kind
 from api.review.forms import Field, Form
 from shared import ids, jobs
 from shared.db import datasets, models
+from shared.registry import pipelines
 
 _LATEST: Final = 25
 _ID: Final = re.compile(r"\^([a-z]+)_\[0-9a-f\]\{32\}\$")
@@ -25,7 +27,15 @@ def suggestions(conn: Connection, form: Form, pipeline: str) -> Mapping[str, Seq
     """Return suggestions by the name of the field; each kind of thing is looked up once."""
     wanted = {each.name: prefix for each in form if (prefix := _prefix_of(each)) in _LOOK_UP}
     found = {prefix: _LOOK_UP[prefix](conn, pipeline) for prefix in set(wanted.values())}
-    return {name: found[prefix] for name, prefix in wanted.items() if found[prefix]}
+    by_id = {name: found[prefix] for name, prefix in wanted.items() if found[prefix]}
+    return {**by_id, **_surfaces(form, pipeline)}
+
+
+def _surfaces(form: Form, pipeline: str) -> Mapping[str, Sequence[Suggestion]]:
+    """Return the pipeline's surfaces for the field that takes one as a text."""
+    if pipeline not in pipelines() or not any(each.name == "surface" and each.kind is Kind.TEXT for each in form):
+        return {}
+    return {"surface": [Suggestion(surface, "") for surface in pipelines()[pipeline].surfaces]}
 
 
 def _prefix_of(each: Field) -> str:

@@ -75,7 +75,7 @@ def under_way(conn: Connection, limit: int) -> list[Job]:
 
 _UNFINISHED: Final[LiteralString] = " UNION ALL ".join(
     # each state is spelled out, so that its partial index is known to hold the answer
-    f"SELECT '{state}', count(*) FROM (SELECT FROM jobs WHERE state = '{state}' LIMIT %(cap)s) AS some"
+    f"SELECT '{state}', count(*) FROM (SELECT FROM jobs WHERE state = '{state}' LIMIT %(cap)s) AS capped"
     for state in ("queued", "running", "waiting")
 )
 
@@ -88,7 +88,7 @@ def unfinished(conn: Connection, cap: int) -> dict[str, int]:
 def failed_since(conn: Connection, first: str, cap: int) -> int:
     """Count the failed jobs from this id on, up to a cap."""
     row = conn.execute(
-        "SELECT count(*) FROM (SELECT FROM jobs WHERE state = 'failed' AND id >= %s LIMIT %s) AS some", [first, cap]
+        "SELECT count(*) FROM (SELECT FROM jobs WHERE state = 'failed' AND id >= %s LIMIT %s) AS capped", [first, cap]
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -71,9 +71,13 @@ def show_job(conn: Connection, job_id: JobId) -> Mapping[str, Any]:
     result = {
         name: value for name, value in (job.result or {}).items() if files is None or name not in _SHOWN_ELSEWHERE
     }
+    step = steps().get(job.kind)
     return {
         "job": job,
-        "step": steps().get(job.kind),
+        "step": step,
+        "params": {name: job.params[name] for name in step.params.model_fields if name in job.params}
+        if step
+        else job.params,
         "above": _above(conn, job),
         "below": tree(rows.children(conn, job_id), _deeper(conn, job_id)),
         "stages": stages(job, changes),

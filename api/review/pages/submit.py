@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
-from fastapi import Query
+from fastapi import Depends, Query
 from psycopg import Connection
 from starlette.requests import Request
 
@@ -28,6 +28,13 @@ ROUTERS: Final = (_site,)
 KEY: Final = "once"
 """The field that makes two clicks one job."""
 _MOST_FIELDS: Final = 1000
+
+
+def _query(request: Request) -> str:
+    return request.url.query
+
+
+_Query = Annotated[str, Depends(_query)]
 
 
 @_site.get("/submit", name="site.submit")
@@ -53,9 +60,9 @@ def list_steps(_conn: Connection, q: Annotated[str, Query(max_length=200)] = "")
 def show_form(
     conn: Connection,
     *,
-    request: Request,
     pipeline: str,
     step: str,
+    query: _Query,
     visitor: Visitor,
     front: FrontDep,
     like: Annotated[str | None, Query(pattern=r"^job_[0-9a-f]{32}$")] = None,
@@ -66,7 +73,7 @@ def show_form(
     """
     chosen = get_step(f"{pipeline}.{step}")
     form = form_of(chosen.params)
-    given = {**written(form, _params_of(conn, like, chosen)), **_asked_for(request.url.query)}
+    given = {**written(form, _params_of(conn, like, chosen)), **_asked_for(query)}
     return form_page(conn, Sheet(chosen, form, given), visitor=visitor, settings=front.settings)
 
 
