@@ -88,12 +88,18 @@ def home(conn: Connection, *, front: FrontDep) -> Mapping[str, Any]:
     """Show the loops at a glance."""
     standings = glance.standings(conn, [(each.name, name) for each in pipelines().values() for name in each.surfaces])
     seen, now = schedules.first_seen(conn), datetime.now(UTC)
-    month = spend.month_total(conn)
+    loops = [_loop(conn, each, standings, seen, now) for each in pipelines().values()]
     return {
-        "loops": [_loop(conn, each, standings, seen, now) for each in pipelines().values()],
+        "loops": loops,
+        "waiting": sum(loop.waiting for loop in loops),
+        "is_capped": any(loop.is_capped for loop in loops),
+        "queues": sum(len(loop.queues) for loop in loops),
+        "surfaces": len(standings),
+        "actives": sum(each.active_id is not None for each in standings),
         "attention": attention(conn, standings),
         "jobs": job_stats.under_way(conn, _RUNNING),
-        "month": month,
+        "most_jobs": _RUNNING,
+        "month": spend.month_total(conn),
         "budget": front.settings.llm_monthly_budget_usd,
     }
 
