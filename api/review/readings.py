@@ -1,6 +1,6 @@
 """Rows of the stages for people: what a stage was given as lists and tables, what it answered as statements."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,8 +8,10 @@ from api.review.rewriting import form_of
 from api.review.snapshots import band
 from api.review.words import figure, label
 from shared.contracts import JsonObject
-from shared.pipelines.stages.contracts import stage_named
+from shared.errors import InvalidInputError
+from shared.pipelines.stages.contracts import as_json, parse_input, parse_output, stage_named
 from shared.pipelines.stages.contracts_parts import TEXTS
+from shared.pipelines.stages.versions import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,15 +20,21 @@ class Fact:
 
     name: str
     text: str
-    is_number: bool
-    cited: bool
+    is_number: bool = False
+    cited: bool = False
+
+    @property
+    def tone(self) -> str:
+        """The colour of a word that says how well something stands."""
+        return _TONES.get(self.text, "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """Things of one kind, as competitors, by what is known of each."""
 
-    columns: tuple[str, ...]
+    columns: tuple[tuple[str, bool], ...]
+    """Each name, and whether numbers are in it."""
     rows: tuple[tuple[str, tuple[Fact | None, ...]], ...]
 
 
@@ -69,9 +77,21 @@ REASONS: Final = (
 """Why people reject a row, as a rule: one key each."""
 _TITLES: Final = ("name", "role", "rival", "factor", "kind")
 """Which field of a statement says what it is about."""
-_PLAIN: Final = frozenset({"meaning", "action", "statement"})
+_PLAIN: Final = frozenset({"meaning", "action", "statement", "summary"})
 """Sentences that need no label."""
+_STAGES: Final[Mapping[str, str]] = {
+    "quant_signals": "Signals in the figures",
+    "emyth_owner_load": "The owner's load",
+    "competitive_lens": "Beside the competitors",
+    "blue_ocean": "The value curve",
+    "synthesis_decision": "What to do now",
+}
+"""What each stage reads out of a business."""
+_NAMES: Final[Mapping[str, str]] = {"due_days": "Due in", "non_clients": "People who do not buy", "field": "The field"}
+"""Fields whose name says too little."""
+_TONES: Final[Mapping[str, str]] = {"good": "good", "watch": "warn", "bad": "bad"}
 _VERSION: Final = "schema_version"
+_COMPANY: Final = "company"
 _EVIDENCE: Final = "evidence"
 _UNITS: Final = (
     ("_pct", " %"), ("_tenths", ""), ("_hours", " h"), ("hours_a_week", " h"), ("cash_weeks", " weeks"),
@@ -82,14 +102,30 @@ _UNITS: Final = (
 
 def reading_of(content: JsonObject) -> Mapping[str, Any]:
     """Return a row's input and output in parts, and the form by which its output is rewritten."""
-    cited = frozenset(_entries(content["output"]))
-    values = dict(_leaves("", content["input"]))
+    stage = stage_named(content["stage"])
+    given, output = _in_order(parse_input, stage, content["input"]), _in_order(parse_output, stage, content["output"])
+    cited = frozenset(_entries(output))
+    values = dict(_leaves("", given))
     return {
-        "given": tuple(_sections(content["input"], cited)),
-        "answered": tuple(_answer(content["output"], values)),
-        "form": form_of(stage_named(content["stage"]), content["output"]),
+        "title": _STAGES.get(stage, label(stage)),
+        "company": _facts(_COMPANY, _mapping(given.get(_COMPANY)), cited),
+        "given": tuple(_sections(given, cited)),
+        "answered": tuple(_answer(output, values)),
+        "form": form_of(stage, output),
         "reasons": REASONS,
     }
+
+
+def _in_order(parse: Callable[[Stage, Any], Any], stage: Stage, raw: JsonObject) -> JsonObject:
+    """Return a row's JSON in the order of its contract: JSON in the database has another."""
+    try:
+        return as_json(parse(stage, raw))
+    except InvalidInputError:  # a row of a contract that is no more: as it is
+        return raw
+
+
+def _mapping(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 # --- what was given -------------------------------------------------------------------------------------------------
@@ -100,13 +136,14 @@ def _sections(given: JsonObject, cited: frozenset[str]) -> Iterator[Section]:
     if alone:
         yield Section(name="", facts=_facts("", alone, cited))
     for name, value in given.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name != _COMPANY:
             yield _section(name, value, cited)
 
 
 def _section(name: str, value: JsonObject, cited: frozenset[str]) -> Section:
     if _VERSION in value:  # the answer of another stage
-        return Section(name=label(name), facts=_words(value), statements=tuple(_said(value, {})))
+        words = _words(value, f"{name}.", cited)
+        return Section(name=_STAGES.get(name, label(name)), facts=words, statements=tuple(_said(value)))
     inner = list(value.values())
     if inner and all(isinstance(each, dict) for each in inner):
         return Section(name=label(name), table=_table(name, value, cited))
@@ -131,13 +168,14 @@ def _table(path: str, values: JsonObject, cited: frozenset[str]) -> Table:
         ))
         for row, each in values.items()
     )  # fmt: skip
-    return Table(columns=tuple(told(name, 0)[0] for name in columns), rows=rows)
+    numbers = [any(cell.is_number for _, cells in rows if (cell := cells[place])) for place in range(len(columns))]
+    return Table(columns=tuple(zip([told(name, 0)[0] for name in columns], numbers, strict=True)), rows=rows)
 
 
 def told(name: str, value: Any) -> tuple[str, str]:
     """Write a value and its name for people: ``overdue_pct`` 31 as ``Overdue``, ``31 %``."""
     unit = next((each for each in _UNITS if name.endswith(each[0])), None)
-    shown = label(name.removesuffix("_pct").removesuffix("_tenths"))
+    shown = _NAMES.get(name) or label(name.removesuffix("_pct").removesuffix("_tenths"))
     if isinstance(value, bool):
         return shown, "yes" if value else "no"
     if isinstance(value, int):
@@ -159,36 +197,40 @@ def _answer(output: JsonObject, values: Mapping[str, Any]) -> Iterator[Section]:
             yield Section(name=label(name), statements=(_statement(value, values),))
 
 
-def _said(output: JsonObject, values: Mapping[str, Any]) -> Iterator[Statement]:
-    yield _whole(output, values)
+def _said(output: JsonObject) -> Iterator[Statement]:
+    """Yield what another stage said: what it was given is not there to be compared."""
+    yield _whole(output, None)
     for value in output.values():
         for each in _statements(value):
-            yield _statement(each, values)
+            yield _statement(each, None)
 
 
 def _statements(value: Any) -> list[JsonObject]:
     return value if isinstance(value, list) and value and all(isinstance(each, dict) for each in value) else []
 
 
-def _whole(output: JsonObject, values: Mapping[str, Any]) -> Statement:
-    sentences = tuple((label(name), str(value)) for name, value in output.items() if name in TEXTS)
-    return Statement(title="", words=(), sentences=sentences, evidence=_evidence(output, values))
+def _whole(output: JsonObject, values: Mapping[str, Any] | None) -> Statement:
+    sentences = sorted(_sentences(output), key=lambda each: each[0] != "")
+    return Statement(title="", words=(), sentences=tuple(sentences), evidence=_evidence(output, values))
 
 
-def _statement(value: JsonObject, values: Mapping[str, Any]) -> Statement:
+def _statement(value: JsonObject, values: Mapping[str, Any] | None) -> Statement:
     title = next((name for name in _TITLES if name in value), "")
+    about = label(str(value.get(title, "")))
     words = {name: each for name, each in value.items() if name not in {title, _EVIDENCE, *TEXTS}}
     return Statement(
-        title=label(str(value.get(title, ""))),
+        title=f"Competitor {about}" if title == "rival" else about,
         words=tuple(_fact(name, each) for name, each in words.items()),
-        sentences=tuple(
-            ("" if name in _PLAIN else label(name), str(each)) for name, each in value.items() if name in TEXTS
-        ),
+        sentences=tuple(_sentences(value)),
         evidence=_evidence(value, values),
     )
 
 
-def _words(output: JsonObject) -> tuple[Fact, ...]:
+def _sentences(value: JsonObject) -> Iterator[tuple[str, str]]:
+    return (("" if name in _PLAIN else label(name), str(each)) for name, each in value.items() if name in TEXTS)
+
+
+def _words(output: JsonObject, path: str = "", cited: frozenset[str] = frozenset()) -> tuple[Fact, ...]:
     """Return the words that an answer as a whole chose from the contract's lists."""
     chosen = {
         name: value for name, value in output.items() if isinstance(value, str) and name not in {_VERSION, *TEXTS}
@@ -198,24 +240,31 @@ def _words(output: JsonObject) -> tuple[Fact, ...]:
         for name, value in output.items()
         if name != _EVIDENCE and isinstance(value, list) and all(isinstance(each, str) for each in value)
     }
-    return tuple(_word(name, value) for name, value in (chosen | listed).items())
+    return tuple(
+        Fact(name=label(name), text=value.replace("_", " "), cited=f"{path}{name}" in cited)
+        for name, value in (chosen | listed).items()
+    )
 
 
-def _word(name: str, value: str) -> Fact:
-    return Fact(name=label(name), text=value.replace("_", " "), is_number=False, cited=False)
-
-
-def _evidence(value: JsonObject, values: Mapping[str, Any]) -> tuple[Evidence, ...]:
+def _evidence(value: JsonObject, values: Mapping[str, Any] | None) -> tuple[Evidence, ...]:
     entries = value.get(_EVIDENCE, ())
     return tuple(_one_evidence(str(entry), values) for entry in entries) if isinstance(entries, list) else ()
 
 
-def _one_evidence(entry: str, values: Mapping[str, Any]) -> Evidence:
+def _one_evidence(entry: str, values: Mapping[str, Any] | None) -> Evidence:
     path, _, text = entry.partition("=")
-    known = path in values and text in {str(values[path]), str(values[path]).lower()}
-    name, shown = told(path.rpartition(".")[2], values[path] if known else text)
-    parents = " · ".join(label(part) for part in path.split(".")[:-1])
-    return Evidence(name=f"{parents} · {name}" if parents else name, text=shown, known=known)
+    name, shown = told(path.rpartition(".")[2], _read(text))
+    parent = path.split(".")[-2] if "." in path else ""
+    parent = _STAGES.get(parent, label(parent))
+    known = values is None or (path in values and text in {str(values[path]), str(values[path]).lower()})
+    return Evidence(name=f"{parent} · {name}" if parent else name, text=shown, known=known)
+
+
+def _read(text: str) -> Any:
+    """Return the value that an entry tells as text."""
+    if text in {"true", "false"}:
+        return text == "true"
+    return int(text) if text.removeprefix("-").isdecimal() else text
 
 
 # --- walking --------------------------------------------------------------------------------------------------------

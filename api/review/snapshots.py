@@ -45,7 +45,6 @@ _PARTS: Final[Mapping[str, str]] = {
     "won_band": "Won",
     "overdue": "Past due",
     "unscheduled": "Without a date",
-    "late": "Behind their date",
 }
 """Parts whose field's name says too little."""
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {

@@ -4,11 +4,13 @@
 export function enhance(article) {
   const rewrite = article.querySelector("details.rewrite");
   const [approve, reject] = ["y", "n"].map((key) => article.querySelector(`.choices [data-key="${key}"]`));
-  const save = rewrite.querySelector('[data-key="Enter"]');
+  const save = article.querySelector('.choices [data-key="Enter"]');
   const note = article.querySelector('[name="note:text?"]');
 
   const follow = () => {
     approve.hidden = rewrite.open;
+    save.hidden = !rewrite.open;
+    article.querySelector(".sides").classList.toggle("rewriting", rewrite.open);
     article.querySelector(".reasons").hidden = rewrite.open;
     article.querySelector(".answer").hidden = rewrite.open;
     article.dispatchEvent(new CustomEvent("keys-changed", { bubbles: true }));
