@@ -8,7 +8,8 @@ What else people do with items (skip, send to rework, assign) is in ``review_wor
 only another way to the same items.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +26,7 @@ from shared.pipeline import Pipeline
 from shared.review import Fault, Item, Review
 
 MAX_NOTE_CHARS: Final = 500
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class Undone(NamedTuple):
@@ -103,6 +105,10 @@ def decide(
     review = review_of(pipeline, kind)
     stored = review.stored_kind
     read = _read(review, decision)
+    if note is not None and (len(note) > MAX_NOTE_CHARS or not is_storable(note)):
+        raise InvalidInputError(
+            f"a note has at most {MAX_NOTE_CHARS} characters, and no NUL", advice="shorten it and send it again"
+        )
     rows.lock(conn, pipeline.name, stored, item_id)
     review.check(conn, item_id, read)
     _refuse_closed(conn, pipeline.name, review, item_id, reviewer)
@@ -195,24 +201,45 @@ def faults(
     """
     review = review_of(pipeline, kind)
     review.show(conn, item_id)
-    found: list[Fault] = []
+    found = _unstorable(review, decision)
     try:
         review.decision.model_validate(decision)
     except ValidationError as error:
-        found = _faults_of(error)
+        found += _faults_of(error)
     more = review.faults(conn, item_id, decision) if review.faults else ()
     return [*found, *(fault for fault in more if fault not in found)]
 
 
 def _read(review: Review, decision: JsonObject) -> BaseModel:
+    found = _unstorable(review, decision)
     try:
-        return review.decision.model_validate(decision)
+        read = review.decision.model_validate(decision)
     except ValidationError as error:
-        told = "; ".join(f"{fault.field or 'decision'}: {fault.message}" for fault in _faults_of(error))
-        raise InvalidInputError(
-            f"this is no decision about {review.kind}: {told}",
-            advice="its contract is in GET /v1/review/PIPELINE, and in `tuneyard review kinds PIPELINE --json`",
-        ) from None
+        found += _faults_of(error)
+    else:
+        if not found:
+            return read
+    told = "; ".join(f"{fault.field or 'decision'}: {fault.message}" for fault in found)
+    raise InvalidInputError(
+        f"this is no decision about {review.kind}: {told}",
+        advice="its contract is in GET /v1/review/PIPELINE, and in `tuneyard review kinds PIPELINE --json`",
+    )
+
+
+def _unstorable(review: Review, decision: JsonObject) -> list[Fault]:
+    """Return the fields with text that no column takes."""
+    wrong = [name for name, value in decision.items() if not (is_storable(name) and is_storable(value))]
+    names = [name if name in review.decision.model_fields else "" for name in wrong]
+    return [Fault(field=name, message="It has a character that is no text.") for name in names]
+
+
+def is_storable(value: Any) -> bool:
+    """Return whether text can be stored, or JSON with all text in it: without NUL and halves of surrogate pairs."""
+    if isinstance(value, str):
+        return not _NO_TEXT.search(value)
+    if isinstance(value, Mapping):
+        return all(is_storable(name) and is_storable(each) for name, each in value.items())
+    return not isinstance(value, list | tuple) or all(map(is_storable, value))
 
 
 def _faults_of(error: ValidationError) -> list[Fault]:

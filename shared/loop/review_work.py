@@ -14,7 +14,7 @@ from shared.db import reviews as responses
 from shared.db import reviews_work as rows
 from shared.db.reviews_work import Rework
 from shared.errors import ConflictError, ForbiddenError, InvalidInputError
-from shared.loop.review import in_rework, review_of
+from shared.loop.review import in_rework, is_storable, review_of
 from shared.pipeline import Pipeline
 from shared.review import Review
 
@@ -52,7 +52,7 @@ def rework(
     Said again by the same person, the reason is replaced. Raises ConflictError when somebody else was first.
     """
     review = review_of(pipeline, kind)
-    if not reason.strip() or len(reason) > MAX_REASON_CHARS:
+    if not reason.strip() or len(reason) > MAX_REASON_CHARS or not is_storable(reason):
         raise InvalidInputError(
             f"a rework needs a reason of 1 to {MAX_REASON_CHARS} characters", advice="say what must be put right"
         )

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from shared.db.pool import Database
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.loop import review
 from shared.loop.review_progress import progress, waiting_count
 from tests.support.essays import ADA, BOB, CLEO, PIPELINE, Office
@@ -61,6 +62,19 @@ def test_the_same_said_again_changes_nothing(office: Office) -> None:
     office.decide(essay, ADA, "good")
     found = office.rows("SELECT note, blind, retracted_at IS NULL FROM review_responses ORDER BY at")
     assert found == [("Fine.", True, False), (None, True, False), (None, False, True)]
+
+
+@pytest.mark.parametrize("text", ["null \x00", "half \ud800"])
+def test_what_no_column_takes_is_refused_before_it_gets_there(office: Office, text: str) -> None:
+    (essay,) = office.open(1.0)
+    told: list[dict[str, Any]] = [{"why": text}, {text: "good"}, {"note": text}, {"note": "x" * 501}]
+    for said in told:
+        with office.database.transaction() as conn, pytest.raises(InvalidInputError):
+            review.decide(
+                conn, PIPELINE, "grades", essay,
+                reviewer=ADA, note=said.pop("note", None), decision={"grade": "good", **said},
+            )  # fmt: skip
+    assert office.decide(essay, ADA, note="a backslash, \\u0000")
 
 
 # --- two people -------------------------------------------------------------------------------------------------------
@@ -140,6 +154,7 @@ def test_faults_are_told_while_a_decision_is_written_and_quote_nothing(office: O
 
     assert faults({"grade": "good"}) == []
     assert [field for field, _ in faults({})] == ["grade"]
+    assert faults({"grade": "good", "why": "\x00"}) == [("why", "It has a character that is no text.")]
     wrong = faults({"grade": "Wilhelmina", "why": "stupid Wilhelmina, " * 3, "Wilhelmina": 1})
     assert [field for field, _ in wrong] == ["grade", "why", "", "why"]
     assert "Wilhelmina" not in str(wrong)

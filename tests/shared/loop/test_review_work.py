@@ -141,7 +141,7 @@ def test_what_needs_rework_waits_for_nobody_until_it_is_put_back(desk: Desk) -> 
     assert desk.undo(one, ADA).came_to == {"said": []}
 
 
-@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501])
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "null \x00", "half \ud800"])
 def test_a_rework_needs_a_short_reason(desk: Desk, reason: str) -> None:
     (essay,) = desk.open(1.0)
     with pytest.raises(InvalidInputError) as refused:
