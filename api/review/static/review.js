@@ -145,7 +145,7 @@ function afterSent(entry, answer) {
   if (entry.queue !== queue) return;
   pace.refresh();
   if (answer?.came_to?.told) last.textContent = answer.came_to.told;
-  if (entry.op === "skip" && !deck.current) deck.fill();
+  if (!deck.current && !outbox.size) deck.fill(); // what was skipped comes back when nothing else waits
 }
 
 async function afterRefused(entry, problem) {

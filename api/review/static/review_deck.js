@@ -10,6 +10,7 @@ export class Deck {
   #ahead = []; // articles, in order; they are in the page, hidden, so that their pictures load
   #kept = new Map();
   #filling = null;
+  #stale = false;
   #again = 0;
   #modules = new Map();
 
@@ -69,10 +70,17 @@ export class Deck {
     return article;
   }
 
-  /** Fetch more when few are left. */
+  /** Fetch more when few are left. Asked for meanwhile, it is done once more: things have changed. */
   fill() {
-    this.#filling ??= this.#fill().finally(() => {
+    if (this.#filling) {
+      this.#stale = true;
+      return this.#filling;
+    }
+    this.#filling = this.#fill().finally(() => {
       this.#filling = null;
+      if (!this.#stale) return;
+      this.#stale = false;
+      this.fill();
     });
     return this.#filling;
   }
