@@ -19,6 +19,7 @@ from api.review.pages import (
     lineage,
     model,
     models,
+    provider,
     review,
     static,
     submit,
@@ -26,8 +27,8 @@ from api.review.pages import (
 )
 
 _PARTS: Final = (
-    sign_in, dataset, datasets, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models, review,
-    review_actions, static, submit, submit_actions, surface,
+    sign_in, dataset, datasets, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models,
+    provider, review, review_actions, static, submit, submit_actions, surface,
 )  # fmt: skip
 
 

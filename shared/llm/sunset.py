@@ -61,12 +61,17 @@ def ending(parameters: Mapping[str, Any], today: date, announced: Mapping[str, d
     ``parameters`` are the model's: ``provider``, ``base_model``, ``provider_model``. A model that needs no provider
     has none of them, and never ends. ``announced`` is what the provider's list of models said.
     """
+    found = endings(parameters, announced)
+    return found[0] if found and found[0].soon(today) else None
+
+
+def endings(parameters: Mapping[str, Any], announced: Mapping[str, date] | None = None) -> list[Sunset]:
+    """Return all ends of the provider's model behind one of ours, however far away, the first one first."""
     provider = parameters.get("provider")
     names = [str(name) for key in ("base_model", "provider_model") if (name := parameters.get(key))]
     if not provider or not names:
-        return None
-    found = min(_ends(str(provider), names, announced or {}), key=lambda one: one.ends, default=None)
-    return found if found and found.soon(today) else None
+        return []
+    return sorted(_ends(str(provider), names, announced or {}), key=lambda one: one.ends)
 
 
 def ending_now(conn: Connection, parameters: Mapping[str, Any]) -> Sunset | None:
