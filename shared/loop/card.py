@@ -59,9 +59,14 @@ def _flat(values: JsonObject, prefix: str = "") -> list[tuple[str, str]]:
     for key, value in values.items():
         if isinstance(value, dict):
             found += _flat(value, f"{prefix}{key}.")
-        else:
+        elif not _is_table(value):
             found.append((f"{prefix}{key}", _cell(value)))
     return found
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is a list of records (a curve, the worst rows): such are in the report, and drawn on pages."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _cell(value: Any) -> str:

@@ -14,7 +14,7 @@ from shared.pipelines.dedup.figures import Judged, at, basics, best_accuracy, ca
 from shared.pipelines.dedup.model import Said
 from shared.pipelines.dedup.pair import MergeAnswer, Pair, label_of, parse_pair
 from shared.pipelines.dedup.policy import policy
-from shared.pipelines.dedup.prompt import MERGE
+from shared.pipelines.dedup.prompt import LABELS, MERGE
 from shared.pipelines.dedup.thresholds import from_policy
 
 _EVEN: Final = 0.5
@@ -82,12 +82,21 @@ def _metrics(found: Sequence[_Pair]) -> JsonObject:
         "at_auto_merge": at(points, from_policy().auto_merge),
         "curve": points,
         "calibration": calibration(judged),
+        "labels": list(LABELS),
+        "confusion": _confusion(found),
         "false_merges": len(false_merges),
         "misses": len(misses),
         "false_merge_ids": [each.id for each in _surest(false_merges)[:listed]],
         "miss_ids": [each.id for each in _surest(misses)[:listed]],
         "similarity": {**basics(plain), "best_accuracy": best_accuracy(plain)},
     }
+
+
+def _confusion(found: Sequence[_Pair]) -> list[list[int]]:
+    """Return a row for each true label, a column for each answered one; answers that are none are left out."""
+    pairs = [(each.judged.truth, each.judged.answer) for each in found if each.said.answer is not None]
+    merges = [label == MERGE for label in LABELS]
+    return [[pairs.count((truth, answer)) for answer in merges] for truth in merges]
 
 
 def _surest(pairs: Sequence[_Pair]) -> list[_Pair]:

@@ -115,7 +115,7 @@ def report(found: Judgements, rows: Sequence[Row]) -> JsonObject:
         "webcams": len(set(found.webcams.tolist())),
         **{name: figure(found) for name, figure in named.items()},
         "intervals": {name: interval(found, figure, model_policy().evaluation) for name, figure in named.items()},
-        **({"calibration": calibration(found)} if found.surface == "binary" else {}),
+        **({"calibration": calibration(found), **_confusion(found)} if found.surface == "binary" else {}),
         "per_webcam": _by(found, found.webcams.tolist(), model_policy().evaluation.groups_listed),
         "per_hour": _by_hour(found, rows),
         "worst": _worst(found, rows),
@@ -178,6 +178,13 @@ def calibration(found: Judgements) -> list[JsonObject]:
          "mean_score": float(found.scores[inside].mean()), "share_good": float(found.targets[inside].mean())}
         for number in range(count) if (inside := bins == number).any()
     ]  # fmt: skip
+
+
+def _confusion(found: Judgements) -> JsonObject:
+    """Return the names of the two classes, and a row for each true one with a column for each that was answered."""
+    said, good = found.scores > _HALF, found.targets > _HALF
+    counts = [[int(((good == truth) & (said == answer)).sum()) for answer in (False, True)] for truth in (False, True)]
+    return {"labels": ["poor", "good"], "confusion": counts}
 
 
 def _bins(found: Judgements) -> NDArray[np.int64]:

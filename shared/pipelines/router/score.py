@@ -59,6 +59,7 @@ def summary(actual: Ints, probabilities: Floats, answered: NDArray[np.bool_]) ->
         "labels": list(LABELS),
         "confusion": confusion.tolist(),
         "calibration_error": _calibration_error(probabilities, right),
+        "calibration": _calibration(probabilities, right),
         "log_loss": _mean(-np.log(np.clip(probabilities[np.arange(len(actual)), actual], 1e-12, 1))),
         "coverage": _mean(answered),
         "covered_accuracy": _mean(right[answered]),
@@ -90,6 +91,22 @@ def _calibration_error(probabilities: Floats, right: NDArray[np.bool_]) -> float
     bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
     gaps = np.bincount(bins, weights=confidence - right, minlength=_BINS)
     return float(np.abs(gaps).sum() / len(right))
+
+
+def _calibration(probabilities: Floats, right: NDArray[np.bool_]) -> list[JsonObject]:
+    """Return for each bin of confidence with rows in it: their mean confidence, the share that is right, their number.
+
+    Those are the bins of the calibration error.
+    """
+    if not len(right):
+        return []
+    confidence = probabilities.max(axis=1)
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    return [
+        {"said": float(confidence[inside].mean()), "true": float(right[inside].mean()), "rows": int(inside.sum())}
+        for inside in (bins == number for number in range(_BINS))
+        if inside.any()
+    ]
 
 
 def _mean(values: Iterable[float] | Sequence[float] | NDArray[np.generic]) -> float | None:
