@@ -138,7 +138,7 @@ def _page(version: str, sentence: str, rows: Sequence[JsonObject], pictures: Pic
     head = "<tr><th>picture</th><th>AI</th><th>people</th><th>gap</th><th>spread</th><th>ONNX - torch</th></tr>"
     return [
         f"<h1>Disagreements of {escape(version)}</h1>",
-        f"<p class='note'>{escape(sentence)} The review of ratings hands out these images first.</p>",
+        f"<p class='note'>{escape(sentence)} The review of disagreements hands out these images.</p>",
         f"<table>{head}",
         *(_line(row, pictures.get(row["image"])) for row in rows),
         "</table>",

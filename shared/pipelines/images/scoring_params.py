@@ -46,7 +46,7 @@ class DisagreementsParams(Contract):
 
 
 class DisagreementsResult(Contract):
-    """The report. The review of ratings hands out the same images first."""
+    """The report. The review of disagreements hands out the same images."""
 
     sentence: str
     model_version: str
