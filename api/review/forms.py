@@ -213,7 +213,7 @@ def values_of(form: Form, given: Given, faults: list[Fault], deepest: int) -> Js
         name = each.name.rpartition(".")[2]
         if each.kind is Kind.GROUP:
             inner = values_of(each.fields, given, faults, deepest)
-            empty = not any(value not in (None, False, []) for value in inner.values())
+            empty = all(value is None or value is False or value == [] for value in inner.values())
             values |= {name: None} if each.nullable and empty else {name: inner}
             continue
         try:
