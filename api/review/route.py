@@ -27,6 +27,8 @@ from workers.dispatch import wake_up
 P = ParamSpec("P")
 Data = Mapping[str, Any]
 
+_SCOPE: Final = "_site_scope"  # what an endpoint says that it needs
+
 SIGN_IN: Final = "/sign-in"
 MOST_TO: Final = 2000  # characters of a place to come back to
 
@@ -57,7 +59,7 @@ class PublicRoute(APIRoute):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "GET" in self.methods:
+        if self.methods and "GET" in self.methods:
             self.methods.add("HEAD")  # what looks whether a page is there; the server sends no body
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -92,6 +94,7 @@ class SiteRoute(PublicRoute):
             raise UnauthenticatedError("you are signed out", advice="sign in, then try again")
         request.scope[SESSION] = session
         request.scope[PRINCIPAL] = session.principal
+        require(request, getattr(self.endpoint, _SCOPE, None))  # before anything is read or checked
         return await handler(request)
 
 
@@ -126,10 +129,10 @@ def page(
         @functools.wraps(build)
         def wrapper(*args: Any, **kwargs: Any) -> Response:
             request: Request = kwargs.pop(REQUEST)
-            require(request, scope)
             data = request.app.state.front.database.read(lambda conn: build(conn, *args, **kwargs))
             return render(request, template, data)
 
+        setattr(wrapper, _SCOPE, scope)
         return with_request(wrapper, build, Response)
 
     return decorate
@@ -147,7 +150,6 @@ def action(
         @functools.wraps(act)
         def wrapper(*args: Any, **kwargs: Any) -> Response:
             request: Request = kwargs.pop(REQUEST)
-            require(request, scope)
             front = request.app.state.front
             with front.database.transaction() as conn:
                 work = Work(conn)
@@ -155,6 +157,7 @@ def action(
             front.dispatcher.notify([wake_up(job) for job in work.jobs])
             return answer
 
+        setattr(wrapper, _SCOPE, scope)
         return with_request(wrapper, act, Response)
 
     return decorate
