@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-_WORD: Final = re.compile(r"\w+(?:[.,'’]\w+)*|[^\w\s]+")  # noqa: RUF001  (an apostrophe as people type it)
+# A word, a number with its sign, or a symbol that says something (%, $, +); not what only parts sentences.
+_WORD: Final = re.compile(
+    r"(?<!\w)[-+−]\d+(?:[.,]\d+)*|\w+(?:[.,'’]\w+)*|[^\w\s.,;:!?…'\"“”„‘’«»()\[\]–—-]"  # noqa: RUF001
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ def compare(statements: Sequence[str]) -> list[Compared]:
     """Compare statements with the one that is most like all others, which comes first; then the most alike to it.
 
     In that first one, what less than half of the others have too is marked; in each other, what it does not have. Case
-    and punctuation at a word's edge make no difference to what is compared; they are shown as they are.
+    and what parts sentences make no difference; both are shown as they are.
     """
     if not statements:
         return []

@@ -75,6 +75,11 @@ class Entry:
     others: int
     """How many are assigned to other people."""
 
+    @property
+    def worth(self) -> bool:
+        """Whether there is anything to do."""
+        return self.progress.waiting > 0 or self.assigned > 0
+
 
 def queue_of(pipeline: str, kind: str) -> Queue:
     """Return a queue. Raises NotFoundError."""

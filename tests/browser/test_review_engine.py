@@ -57,7 +57,7 @@ def test_undo_goes_back_with_what_was_said_and_undoes_it_on_the_server(
     wait_until(lambda: len(_standing(desk)) == 3)
     page.keyboard.press("u")
     _shows(page, items[2])
-    expect(_shown(page).locator(".was")).to_contain_text("All the same")
+    expect(_shown(page).locator(".was")).to_contain_text("The same")
     page.keyboard.press("u")
     _shows(page, items[1])
     expect(_shown(page).locator(".was")).to_contain_text("Different")
@@ -221,7 +221,7 @@ def test_keys_can_be_switched_off_and_a_key_held_down_acts_once(site: Site, desk
     page.keyboard.press("y")
     _shows(page, items[1])
     page.keyboard.press("ArrowDown")
-    expect(_shown(page).get_by_role("button", name="All the same")).to_be_focused()
+    expect(_shown(page).get_by_role("button", name="The same")).to_be_focused()
     page.keyboard.press("Enter")  # what has the focus is pressed
     _shows(page, items[2])
     wait_until(lambda: len(_standing(desk)) == 2)
@@ -230,7 +230,7 @@ def test_keys_can_be_switched_off_and_a_key_held_down_acts_once(site: Site, desk
 def test_the_page_works_without_script(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"], java_script_enabled=False)
     _shows(page, items[0])
-    _shown(page).get_by_role("button", name="All the same").click()
+    _shown(page).get_by_role("button", name="The same").click()
     expect(page.get_by_role("status").first).to_have_text("Your decision is stored.")
     _shows(page, items[1])
     page.get_by_role("button", name="Reveal the scores").click()
