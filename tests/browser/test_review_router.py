@@ -86,6 +86,18 @@ def test_correct_or_override_after_a_reveal_that_is_written_down(site: Site, que
     assert blind == [(False,), (False,)]
 
 
+def test_of_two_people_at_once_the_first_decides_and_the_second_is_told(site: Site, queries: list[str]) -> None:
+    first, second = (site.visit(PATH, scopes=["review"], who=who) for who in ("ada", "bo"))
+    for page in (first, second):
+        expect(_query(page)).to_contain_text("(0)")
+    first.keyboard.press("1")
+    wait_until(lambda: _labels(site) == {queries[0]: "EASY"})
+    second.keyboard.press("3")
+    expect(second.get_by_text("Somebody else decided on an item before you")).to_be_visible()
+    assert _labels(site) == {queries[0]: "EASY"}
+    expect(_query(second)).to_contain_text("(1)")
+
+
 def test_nothing_can_be_called_correct_where_the_router_was_not_sure(site: Site, queries: list[str]) -> None:
     with site.database.transaction() as conn:
         put_answer(conn, 99, "UNCERTAIN", 0.0, "fallback", query="Is it?")

@@ -59,6 +59,10 @@ VALUES (%s, %s, %s, %s, 'import', coalesce(%s, now()))
 _FIND: Final = "SELECT t.*, i.id FROM {} t LEFT JOIN images i ON i.id = t.image OR i.source = t.image"
 _UNKNOWN: Final = sql.SQL("SELECT line FROM (" + _FIND + ") f WHERE id IS NULL ORDER BY line LIMIT {}")
 _COUNT_UNKNOWN: Final = sql.SQL("SELECT count(*) FROM (" + _FIND + ") f WHERE id IS NULL")
+# in one order, and before any rating is: whoever rates a picture in the review holds it in this order too
+_HOLD: Final = sql.SQL(
+    "SELECT FROM images WHERE id IN (SELECT id FROM (" + _FIND + ") f) ORDER BY id FOR NO KEY UPDATE"
+)
 _MERGE: Final = sql.SQL(
     """
 WITH merged AS (
@@ -114,6 +118,7 @@ def drop_ratings(conn: Connection, job_id: str, attempt: int) -> None:
 def merge_ratings(conn: Connection, job_id: str, attempt: int) -> RatingsMerged:
     """Store the staged ratings and drop their table. Part of the caller's transaction."""
     table = table_of(job_id, attempt)
+    conn.execute(_HOLD.format(table))
     ((new, changed),) = conn.execute(_MERGE.format(table)).fetchall()
     staging.drop(conn, table)
     return RatingsMerged(new=new, changed=changed)

@@ -210,7 +210,7 @@ def test_the_person_who_labelled_is_in_no_file(database: Database, run: Attempt)
     assert not any(b"Lovelace" in path.read_bytes() for path in _stored_files(run))
 
 
-@pytest.mark.parametrize("table", ["predictions", "queries", "ml_data", "models"])
+@pytest.mark.parametrize("table", ["predictions", "queries", "query_words", "ml_data", "models"])
 def test_the_database_itself_lets_training_read_labels_only(database: Database, table: str) -> None:
     with database.training_data() as conn:
         conn.execute("SELECT * FROM router_examples")
