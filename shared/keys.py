@@ -18,6 +18,7 @@ from psycopg import Connection
 from shared import ids
 from shared.contracts import Scope
 from shared.db import keys as rows
+from shared.db import reviews_work
 from shared.db.keys import Key
 from shared.errors import NotFoundError
 from shared.settings import get_settings
@@ -60,10 +61,14 @@ def hash_of(plaintext: str) -> bytes:
 
 
 def revoke(conn: Connection, key_id: str) -> Key:
-    """Revoke a key for good; every front notices within seconds. Raises NotFoundError."""
+    """Revoke a key for good; every front notices within seconds. Raises NotFoundError.
+
+    What was assigned to somebody who may decide no more is for everybody again.
+    """
     key = rows.revoke(conn, key_id)
     if key is None:
         raise NotFoundError(f"there is no key {key_id}", advice="list keys with GET /v1/keys")
+    reviews_work.release_gone(conn, key.name)
     return key
 
 

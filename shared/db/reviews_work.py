@@ -156,6 +156,12 @@ _RELEASE: Final = "DELETE FROM review_assignments WHERE pipeline = %s AND kind =
 _RELEASE_ALL: Final = """
 DELETE FROM review_assignments WHERE pipeline = %s AND kind = %s AND reviewer = %s AND NOT done
 """
+_RELEASE_GONE: Final = """
+DELETE FROM review_assignments
+WHERE reviewer = %(name)s AND NOT done
+  AND NOT EXISTS (SELECT FROM api_keys WHERE name = %(name)s AND revoked_at IS NULL
+                                         AND scopes && ARRAY['review', 'admin'])
+"""
 _COUNTS: Final = """
 SELECT reviewer, count(*) FROM review_assignments
 WHERE pipeline = %s AND kind = %s AND NOT done GROUP BY reviewer ORDER BY reviewer
@@ -217,6 +223,11 @@ def release(conn: Connection, pipeline: str, kind: str, item_id: str) -> bool:
 def release_all(conn: Connection, pipeline: str, kind: str, reviewer: str) -> int:
     """Let what a person has not answered yet be for everybody again; returns how many items."""
     return conn.execute(_RELEASE_ALL, [pipeline, kind, reviewer]).rowcount
+
+
+def release_gone(conn: Connection, name: str) -> None:
+    """Let what a person has not answered be for everybody again, in all queues, unless that person may still decide."""
+    conn.execute(_RELEASE_GONE, {"name": name})
 
 
 def assigned(

@@ -19,7 +19,8 @@ from shared.pipeline import Pipeline
 from shared.review import Review
 
 MAX_REASON_CHARS: Final = 500
-MOST_ASSIGNED_AT_ONCE: Final = 500
+MOST_ASSIGNED_AT_ONCE: Final = rows.MOST_LOOKED_AT
+"""And the most that one person takes to decide on: who takes all keeps all from others."""
 
 AnyPipeline = Pipeline[Any, Any]
 
@@ -114,7 +115,7 @@ def assign_next(
 ) -> Sequence[str]:
     """Assign the next items that are open and nobody's to a person, at most so many; returns their ids, in order.
 
-    Two who ask at once get different ones. Raises as ``assign``.
+    Two who ask at once get different ones. Raises as ``assign``, and ConflictError when that person has enough.
     """
     review = review_of(pipeline, kind)
     _refuse_for_another(conn, reviewer, by=by, admin=admin)
@@ -127,6 +128,11 @@ def assign_next(
             conn, pipeline.name, stored, reviewer, enough=review.min_responses(), answered_too=bool(review.answers)
         )
     )
+    if len(has) >= MOST_ASSIGNED_AT_ONCE:
+        raise ConflictError(
+            f"{len(has)} items wait for {reviewer} already", advice="decide on some first", code="enough-assigned"
+        )
+    count = min(count, MOST_ASSIGNED_AT_ONCE - len(has))
     waiting = [item.id for item in review.waiting(conn, reviewer, count + len(has)) if item.id not in has][:count]
     responses.lock_all(conn, pipeline.name, stored, waiting)
     taken = set(rows.assign(conn, pipeline.name, stored, waiting, queue=kind, reviewer=reviewer, by=by))

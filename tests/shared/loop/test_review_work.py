@@ -8,7 +8,7 @@ import pytest
 from shared.contracts import Scope
 from shared.db.pool import Database
 from shared.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
-from shared.keys import create_key
+from shared.keys import create_key, revoke
 from shared.loop import review, review_work
 from tests.support.essays import ADA, BOB, CLEO, PIPELINE, Office
 from tests.support.waiting import wait_until
@@ -227,6 +227,28 @@ def test_the_next_items_are_assigned_in_their_order_and_once(desk: Desk) -> None
             review_work.assign_next(conn, PIPELINE, GRADES, reviewer=ADA, count=501, by=ADA, admin=False)
         assert review_work.release_all(conn, PIPELINE, GRADES, reviewer=ADA, by=ADA, admin=False) == 4
     assert desk.next(BOB) == [items[1], *items[2:]]
+
+
+def test_nobody_takes_everything(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = desk.open(*range(5))[::-1]
+    monkeypatch.setattr(review_work, "MOST_ASSIGNED_AT_ONCE", 3)
+    assert desk.assign_next(ADA, 2) == items[:2]
+    assert desk.assign_next(ADA, 2) == items[2:3]
+    _refused("enough-assigned", lambda: desk.assign_next(ADA, 1))
+    desk.decide(items[0], ADA)
+    assert desk.assign_next(ADA, 1) == items[3:4]
+
+
+def test_who_may_decide_no_more_keeps_nothing_from_others(desk: Desk) -> None:
+    (essay,) = desk.open(1.0)
+    with desk.database.transaction() as conn:
+        keys = [create_key(conn, ADA, [Scope.REVIEW])[0] for _ in range(2)]
+        create_key(conn, ADA, [Scope.SUBMIT])
+    desk.assign(essay, ADA)
+    for key, waits in zip(keys, ([], [essay]), strict=True):
+        with desk.database.transaction() as conn:
+            revoke(conn, key)
+        assert desk.next(BOB) == waits
 
 
 def test_two_who_ask_for_items_at_the_same_moment_get_different_ones(desk: Desk) -> None:
