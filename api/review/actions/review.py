@@ -48,10 +48,18 @@ def act(
             told = _do(conn, queue, item, who, given)
     except InvalidInputError as error:
         written = read_form(given) if WHOLE not in said else Written({}, None, {})
-        return _again(request, queue, item, who, said=said, written=written, message=error.message)
+        return _again(request, queue, item, who, said=_values(given), written=written, message=error.message)
     except ConflictError as error:
         return send_to(queue.path, f"{error.message[:1].upper()}{error.message[1:]}. {error.advice}".strip())
     return send_to(said["to"] if said.get("to") == "/review" else queue.path, told)
+
+
+def _values(given: list[tuple[str, str]]) -> dict[str, str]:
+    """Return what was written by field; of a list, a line for each entry."""
+    values: dict[str, str] = {}
+    for name, text in given:
+        values[name] = f"{values[name]}\n{text}" if name in values else text
+    return values
 
 
 def _do(conn: Connection, queue: Queue, item: str, who: Principal, given: list[tuple[str, str]]) -> str:
@@ -127,7 +135,10 @@ def _again(
 
     def build(conn: Connection) -> Response:
         found = review.faults(conn, pipeline, queue.kind, item, written.decision) if WITH_FIELDS in said else []
-        faults = {written.names.get(each.field, each.field).partition(":")[0]: each.message for each in found}
+        faults: dict[str, str] = {}
+        for each in found:
+            path = written.names.get(each.field, each.field).partition(":")[0]
+            faults[path] = f"{faults[path]}; {each.message}" if path in faults else each.message
         return _page(
             request, conn, queue, item, who, status=422, values=said, faults=faults or {"": f"{message}."}
         )  # fmt: skip
