@@ -3,26 +3,30 @@
 The page goes on to the job, which says what became of it: "no" is a result too, told in plain words.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import Form
+from psycopg import Connection
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.deps import Front, FrontDep
 from api.paging import ModelId
 from api.review.pages.model import model_data
 from api.review.pages.surface import PipelineName, Sent, SurfaceName, surface_data
 from api.review.render import render
-from api.review.route import Visitor, action, send_to, site_router
-from api.transaction import Work
+from api.review.route import Visitor, require, send_to, site_router
 from shared import jobs, models
 from shared.contracts import JsonObject, Scope
 from shared.errors import ConflictError, InvalidInputError
 from shared.loop.choice import require_surface
 from shared.pipeline import Step
 from shared.registry import get_pipeline, get_step
+from workers.dispatch import wake_up
 
 _site = site_router()
 ROUTERS: Final = (_site,)
@@ -72,31 +76,30 @@ class _Fields(NamedTuple):
 
 
 @_site.post("/models/{model_id}", name="site.act-on-model")
-@action(scope=Scope.PROMOTE)
 def act_on_model(
-    work: Work, *, request: Request, visitor: Visitor, model_id: ModelId, do: Word, once: Once,
+    request: Request, front: FrontDep, visitor: Visitor, *, model_id: ModelId, do: Word, once: Once,
     reason: Word = "", percent: Word = "", force: Annotated[bool, Form()] = False,
     accept_sunset: Annotated[bool, Form()] = False,
 ) -> Response:  # fmt: skip
     """Submit what a person wants of a model, or show the form again with what is wrong."""
-    model = models.get(work.conn, model_id)
+    require(request, Scope.PROMOTE)
     fields = _Fields(do, once, reason, percent, force, accept_sunset)
     act = _chosen(_OF_MODEL, do)
+    model = front.database.read(lambda conn: models.get(conn, model_id))
     step = get_step(f"{get_pipeline(model.pipeline).name}.{act.step}")
     params = _params(act, step, fields, {"surface": model.surface, "model_id": model.id})
     if faults := _faults(act, step, params):
-        data = model_data(work.conn, model, sent=_sent(fields, faults))
-        return render(request, "model.html", data, status=422)
-    return _submitted(work, step, params, visitor.principal.name, once)
+        return _again(request, front, "model.html", lambda conn: model_data(conn, model, sent=_sent(fields, faults)))
+    return _submitted(front, step, params, visitor.principal.name, once)
 
 
 @_site.post("/models/{pipeline}/{surface}", name="site.act-on-surface")
-@action(scope=Scope.PROMOTE)
 def act_on_surface(
-    work: Work, *, request: Request, visitor: Visitor, pipeline: PipelineName, surface: SurfaceName,
-    do: Word, once: Once, reason: Word = "",
+    request: Request, front: FrontDep, visitor: Visitor, *, pipeline: PipelineName, surface: SurfaceName, do: Word,
+    once: Once, reason: Word = "",
 ) -> Response:  # fmt: skip
     """Submit what a person wants of a surface, or show the form again with what is wrong."""
+    require(request, Scope.PROMOTE)
     known = get_pipeline(pipeline)
     require_surface(known, surface)
     fields = _Fields(do, once, reason, "", force=False, accept_sunset=False)
@@ -104,9 +107,16 @@ def act_on_surface(
     step = get_step(f"{known.name}.{act.step}")
     params = _params(act, step, fields, {"surface": surface})
     if faults := _faults(act, step, params):
-        data = surface_data(work.conn, known, surface, sent=_sent(fields, faults))
-        return render(request, "models_surface.html", data, status=422)
-    return _submitted(work, step, params, visitor.principal.name, once)
+        sent = _sent(fields, faults)
+        return _again(request, front, "models_surface.html", lambda conn: surface_data(conn, known, surface, sent=sent))
+    return _submitted(front, step, params, visitor.principal.name, once)
+
+
+def _again(
+    request: Request, front: Front, template: str, read: Callable[[Connection], Mapping[str, Any]]
+) -> Response:  # fmt: skip
+    """Show the page with the form as it was sent, and what is wrong with it."""
+    return render(request, template, front.database.read(read), status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _chosen(acts: Mapping[str, _Act], do: str) -> _Act:
@@ -157,19 +167,18 @@ def _sent(fields: _Fields, faults: Mapping[str, str]) -> Sent:
     return Sent(do="promote" if fields.do == "try" else fields.do, values=values, faults=faults)
 
 
-def _submitted(work: Work, step: Step[Any], params: JsonObject, actor: str, once: str) -> Response:
-    """Write the job, and go on to it. The form's own key makes one job of two clicks."""
-    new = jobs.new_job(step, step.params.model_validate(params), actor=actor, idempotency_key=f"page-{once}")
-    submission = jobs.submit(work.conn, [new])[0]
-    if submission.conflict == "idempotency-key":
-        raise ConflictError(
-            "this form was sent before, with something else", advice="load the page again, then try again"
-        )
+def _submitted(front: Front, step: Step[Any], params: JsonObject, actor: str, once: str) -> Response:
+    """Write the job, and go on to it. Its key is the form's and the values': two clicks make one job."""
+    wanted = step.params.model_validate(params)
+    key = hashlib.sha256(f"{once}\n{step.kind}\n{wanted.model_dump_json()}".encode()).hexdigest()
+    new = jobs.new_job(step, wanted, actor=actor, idempotency_key=f"form-{key}")
+    with front.database.transaction() as conn:
+        submission = jobs.submit(conn, [new])[0]
+        job = jobs.get(conn, submission.job_id)
     if submission.conflict:
         raise ConflictError(
-            f"{step.kind} is under way already, as {submission.job_id}",
-            advice=f"follow it at /jobs/{submission.job_id}, then try again",
+            f"{step.kind} is under way already, as {job.id}", advice=f"follow it at /jobs/{job.id}, then try again"
         )
     if submission.created:
-        work.wake([jobs.get(work.conn, submission.job_id)])
-    return send_to(f"/jobs/{submission.job_id}")
+        front.dispatcher.notify([wake_up(job)])
+    return send_to(f"/jobs/{job.id}")
