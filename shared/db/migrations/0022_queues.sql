@@ -27,6 +27,9 @@ FROM ml_data m WHERE m.query_id = q.id;
 CREATE INDEX queries_unlabelled ON queries (confidence, id DESC) WHERE NOT labelled;
 CREATE INDEX queries_contested ON queries (contested_by, confidence DESC, id) WHERE contested_by IS NOT NULL;
 
+-- who had decided before, and so knows what was answered
+CREATE INDEX review_responses_retracted ON review_responses (pipeline, kind, item_id) WHERE retracted_at IS NOT NULL;
+
 -- ---------------------------------------------------------------- images
 
 -- Somebody looks again at a picture that a file says they rated: the file's word, which comes back when that is undone.
