@@ -87,7 +87,7 @@ def line(
         return nothing(title)
     horizontal = across([number_of(end) for end in ends or ()] or [at for each in drawn for at in each.places()])
     vertical, steps = upward(values, height, low, high)
-    write = writer(percent, vertical.high - vertical.low)
+    write = writer(percent, vertical.high - vertical.low, step=steps[1] - steps[0] if len(steps) > 1 else 0.0)
     on_time = any(isinstance(place, datetime) for each in series for place, _ in each.points)
     below = (time_ticks if on_time else _number_ticks)(horizontal.low, horizontal.high)
     parts = [vertical_axis(vertical, steps, write), horizontal_axis(horizontal, below, height)]
@@ -210,8 +210,9 @@ def _line_table(first: str, drawn: Sequence[_Line], write: Write, tell: Write) -
 
 
 def _number_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    write = writer(percent=False, extent=high - low)
-    return [(place, write(place)) for place in ticks(low, high)]
+    marks = ticks(low, high)
+    write = writer(percent=False, extent=high - low, step=marks[1] - marks[0] if len(marks) > 1 else 0.0)
+    return [(place, write(place)) for place in marks]
 
 
 def _moment_of(seconds: float) -> str:

@@ -4,6 +4,7 @@ A label may be a word, a number or an object; an answer is an object. This looks
 every pipeline's labels and answers are charted without a word about any pipeline. Free text and lists are left out.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _MOST_WORDS: Final = 12  # different ones that a chart can tell apart
 _LONGEST: Final = 40
 _FEW_NUMBERS: Final = 6
 _DEPTH: Final = 2
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SHOWN: Final = 6
 
 
@@ -30,7 +32,7 @@ class Facet:
     @property
     def title(self) -> str:
         """The field's name for people."""
-        return " ".join(words.label(part) for part in self.name.split("."))
+        return words.label(_HUMP.sub(" ", self.name).replace(".", " ").lower())
 
     def values(self) -> list[str]:
         """Return the words, the most frequent first, equal ones in their own order."""

@@ -50,12 +50,15 @@ def look(index: int) -> str:
     return f"s{min(index, SERIES) + 1}"
 
 
-def writer(percent: bool, extent: float, *, exact: bool = False) -> Write:
-    """Return how figures of an axis of this extent are written: with as many digits as tell its ticks apart."""
+def writer(percent: bool, extent: float, *, exact: bool = False, step: float = 0.0) -> Write:
+    """Return how figures of an axis of this extent are written, with as many digits as tell its ticks (steps) apart."""
     if percent:
         digits = 1 if exact or extent < 10 * _SMALL else 0
         return lambda value: words.percent(value, digits)
-    digits = next((digits for digits in range(5) if extent * 10**digits >= 4), 5)  # noqa: PLR2004
+    if step:
+        digits = next((each for each in range(6) if abs(step * 10**each - round(step * 10**each)) < _SMALL), 6)
+    else:
+        digits = next((each for each in range(5) if extent * 10**each >= 4), 5)  # noqa: PLR2004
     return lambda value: words.figure(int(value)) if value == int(value) else words.figure(value, digits + exact)
 
 

@@ -12,6 +12,7 @@ from api.review.actions import submit as submit_actions
 from api.review.pages import (
     dataset,
     datasets,
+    drift,
     flower,
     home,
     job,
@@ -27,7 +28,7 @@ from api.review.pages import (
 )
 
 _PARTS: Final = (
-    sign_in, dataset, datasets, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models,
+    sign_in, dataset, datasets, drift, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models,
     provider, review, review_actions, static, submit, submit_actions, surface,
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ _site = site_router()
 ROUTERS: Final = (_site,)
 
 _ID: Final = re.compile(r"(job|ds|mdl|pred|promo|eval|ex|img)_[0-9a-f]{32}")
-_LATEST: Final = 3  # answers of a pipeline to begin with
+_LATEST: Final = 3  # answers of a surface to begin with
 _OTHERS: Final = 5
 _LISTED: Final = 8  # of a kind, in the list beside the drawing
 
