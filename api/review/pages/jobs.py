@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 from psycopg import Connection
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from api.paging import Cursor
 from api.review.route import page, site_router
@@ -31,6 +31,10 @@ _ACTORS: Final = 100
 _RECENT: Final = timedelta(days=1)
 
 _Chosen = BeforeValidator(lambda text: text or None)  # a filter that is left open is sent as an empty text
+_Pipeline = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+_Kind = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,127}$")]
+_Actor = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+_Flow = Annotated[str, Field(pattern=r"^job_[0-9a-f]{32}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +96,12 @@ def tree(top: Sequence[Job], below: Sequence[Job], depth: int = 0) -> list[Row]:
 def list_jobs(
     conn: Connection,
     *,
-    pipeline: Annotated[str | None, _Chosen, Query(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] = None,
-    step: Annotated[str | None, _Chosen, Query(pattern=r"^[a-z0-9_.-]{1,127}$")] = None,
+    pipeline: Annotated[_Pipeline | None, _Chosen, Query()] = None,
+    step: Annotated[_Kind | None, _Chosen, Query()] = None,
     state: Annotated[JobState | None, _Chosen, Query()] = None,
     queue: Annotated[Queue | None, _Chosen, Query()] = None,
-    actor: Annotated[str | None, _Chosen, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
-    parent: Annotated[str | None, _Chosen, Query(pattern=r"^job_[0-9a-f]{32}$")] = None,
+    actor: Annotated[_Actor | None, _Chosen, Query()] = None,
+    parent: Annotated[_Flow | None, _Chosen, Query()] = None,
     cursor: Cursor = None,
 ) -> Mapping[str, Any]:
     """Show jobs, newest first: flows with their steps under them."""

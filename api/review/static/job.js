@@ -9,6 +9,7 @@ const AGAIN_MS = 1500;
 
 const root = document.querySelector("[data-job]");
 const log = document.querySelector("[data-log]");
+const view = log.parentElement;
 const announce = document.querySelector("[data-announce]");
 const connection = document.querySelector("[data-connection]");
 const life = () => document.querySelector('[data-part="life"]');
@@ -115,7 +116,7 @@ function element(name, text) {
 }
 
 function write({ seq, type, message, data, attempt, at }) {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 40;
   const line = document.createElement("li");
   line.className = type;
   line.dataset.seq = seq;
@@ -125,10 +126,10 @@ function write({ seq, type, message, data, attempt, at }) {
   line.append(time, " ", element("b", type), " ", element("span", text));
   log.append(line);
   while (log.children.length > SHOWN) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (atEnd) view.scrollTop = view.scrollHeight;
 }
 
-log.scrollTop = log.scrollHeight;
+view.scrollTop = view.scrollHeight;
 connect();
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : refresh().then(connect, connect)));
 // a browser holds few connections to one server: a page that nobody sees gives its own back

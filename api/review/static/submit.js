@@ -154,7 +154,7 @@ function prepare(field) {
     drop.classList.remove("over");
     take(event.dataTransfer.files);
   });
-  if (value === document.activeElement) chooser.focus();
+  if (value.autofocus) (digits.open ? value : chooser).focus();
 }
 
 for (const field of document.querySelectorAll("[data-upload]")) prepare(field);
