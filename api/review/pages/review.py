@@ -7,7 +7,8 @@ what a template of a kind, ``templates/review/<pipeline>_<kind>.html``, builds o
 **What it is.** The inside of one form, around which the engine puts the article (``review/item.html``): no ``<form>``,
 no ``<html>``. It is given ``item`` (``id``, ``content``, ``assigned_to``), ``content`` (the same as ``item.content``),
 ``pipeline``, ``kind``, ``review`` (the kind's ``Review``), ``more`` (what ``api/review/more.py`` works out of the
-content, where it has a function for this kind), ``values`` (what the person had written, by field name; mostly empty)
+content, where it has a function for this kind), ``values`` (what the person had written, by field name;
+a list has a line for each entry; mostly empty)
 and ``faults`` (messages by path). Begin with ``{% import "review/parts.html" as parts with context %}``: its macros do
 all that is said below.
 
