@@ -25,6 +25,7 @@ SECTIONS = (
     "embed",
     "predict",
     "next_item",
+    "review_page",
 )
 
 

@@ -58,7 +58,7 @@ INSERT INTO queries (id, query, difficulty, confidence)
 SELECT {_ANSWERED}, 'question ' || n, 'EASY', {_ODDS} {_N}
 """,
 )
-_FILL: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+FILL: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("dedup", "clusters"): (
         f"INSERT INTO insights (id, statement) SELECT {_INSIGHT}, 'statement ' || n {_N}",
         f"INSERT INTO insights (id, statement) SELECT 'inz_' || lpad(to_hex(n), 32, '0'), 'like ' || n {_N}",
@@ -113,7 +113,7 @@ SELECT {_ID.format("ex")}, 'quant_signals', n::text, '{json.dumps(INPUTS[0])}',
 """,
     ),
 }
-_TABLES: Final = (
+TABLES: Final = (
     "clusters, cluster_members, merged_statements, insights, ml.examples, images, image_scores, ratings, webcams,"
     " queries, predictions, stage_rows, review_responses, review_skips, review_reworks, review_assignments"
 )
@@ -128,11 +128,11 @@ def run(bench: Bench) -> None:
 
 
 def _note(bench: Bench, database: Database, pipeline: Pipeline[Any, Any], kind: str) -> None:
-    _execute(f"TRUNCATE {_TABLES} CASCADE")
+    execute(f"TRUNCATE {TABLES} CASCADE")
     took, filled = [], 0
     for size in _SIZES:
-        _execute(*_FILL[pipeline.name, kind], first=filled + 1, last=size)
-        _execute(f"ANALYZE {_TABLES}")  # as autovacuum does within a minute
+        execute(*FILL[pipeline.name, kind], first=filled + 1, last=size)
+        execute(f"ANALYZE {TABLES}")  # as autovacuum does within a minute
         filled = size
         took.append(_milliseconds(database, partial(_next, pipeline=pipeline, kind=kind)))
     what = f"next {_LIMIT} of {pipeline.name} {kind}, {' / '.join(f'{size:,}' for size in _SIZES)} waiting"
@@ -172,7 +172,8 @@ def _milliseconds(database: Database, action: Callable[[psycopg.Connection], obj
     return statistics.median(took)
 
 
-def _execute(*statements: str, **values: int) -> None:
+def execute(*statements: str, **values: int) -> None:
+    """Run statements, each on its own."""
     with psycopg.connect(get_settings().dsn(), autocommit=True) as conn:
         for statement in statements:
             conn.execute(statement.encode(), values if "%(" in statement else None)

@@ -6,9 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shared.pipelines.dedup.contracts import insight_id
-from tests.browser.conftest import SiteProcess
 from tests.shared.pipelines.dedup.desk import Desk
-from tests.support.browser import Site, accessible, shots
+from tests.support.browser import Site, SiteProcess, accessible, shots
 from tests.support.waiting import wait_until
 
 PATH: Final = "/review/dedup/clusters"

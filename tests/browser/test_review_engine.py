@@ -5,9 +5,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import SiteProcess
 from tests.shared.pipelines.dedup.desk import Desk
-from tests.support.browser import Site, accessible, shots
+from tests.support.browser import Site, SiteProcess, accessible, shots
 from tests.support.waiting import wait_until
 
 PATH: Final = "/review/dedup/clusters"

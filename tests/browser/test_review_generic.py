@@ -9,8 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SiteProcess
-from tests.support.browser import Site, accessible, shots
+from tests.support.browser import Site, SiteProcess, accessible, shots
 from tests.support.essays import Office
 from tests.support.waiting import wait_until
 

@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shared.pipelines.images.policy import policy
-from tests.browser.conftest import SiteProcess
-from tests.support.browser import Site, accessible, on_a_phone, shots
+from tests.support.browser import Site, SiteProcess, accessible, on_a_phone, shots
 from tests.support.waiting import wait_until
 from tests.support.waiting_items import put_pictures, put_scores
 
