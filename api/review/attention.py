@@ -106,12 +106,13 @@ def _raised(alert: Alert) -> Attention:
 def _gate(standing: Standing) -> Attention:
     failed = standing.outcome is Outcome.FAIL
     is_candidate = standing.evaluated_id == standing.candidate_id
+    meanwhile = "The active model answers" if standing.active_id else "The fallback answers"
     who = f"candidate {standing.candidate_version}" if is_candidate else f"active model {standing.active_version}"
     return Attention(
         title=f"{_surface(standing)}: a gate {'failed' if failed else 'cannot tell'}",
         sentence=f"The {who}: {summary_of(standing.verdicts or ())}",
         advice=(
-            "Look at where it falls behind, label more of that, and retrain. The active model answers meanwhile."
+            f"Look at where it falls behind, label more of that, and retrain. {meanwhile} meanwhile."
             if failed
             else "Label more, then retrain; or promote it with force and a reason, where only rows are missing."
         ),
