@@ -9,7 +9,9 @@ from shared.db.reviews_pace import pace
 from shared.loop.review import review_of
 from shared.pipeline import Pipeline
 
-COUNTED_AT_MOST: Final = 10_000
+COUNTED_AT_MOST: Final = 1_000
+"""By ``progress``, which a page asks after each decision, and for all queues at once."""
+_MANY: Final = 10_000
 _LATEST: Final = 20
 _FEWEST: Final = 3
 _HOUR_S: Final = 3600.0
@@ -30,7 +32,7 @@ class Progress:
     """There are more: nobody counts them all."""
 
 
-def waiting_count(conn: Connection, pipeline: Pipeline[Any, Any], kind: str, cap: int = COUNTED_AT_MOST) -> int:
+def waiting_count(conn: Connection, pipeline: Pipeline[Any, Any], kind: str, cap: int = _MANY) -> int:
     """Count the items that wait, whoever asks, up to a cap. Raises NotFoundError when there is no such kind."""
     review = review_of(pipeline, kind)
     if review.count is None:
@@ -40,13 +42,13 @@ def waiting_count(conn: Connection, pipeline: Pipeline[Any, Any], kind: str, cap
 
 def progress(conn: Connection, pipeline: Pipeline[Any, Any], kind: str, *, reviewer: str) -> Progress:
     """Return how far a person is. Raises NotFoundError when there is no such kind."""
-    waiting = waiting_count(conn, pipeline, kind, COUNTED_AT_MOST)
+    waiting = waiting_count(conn, pipeline, kind, COUNTED_AT_MOST + 1)
     mine = pace(conn, pipeline.name, kind, reviewer, most=_LATEST)
     known = mine.latest >= _FEWEST and mine.latest_seconds > 0
     return Progress(
         mine_today=mine.today,
         mine_total=mine.total,
         per_hour=round((mine.latest - 1) * _HOUR_S / mine.latest_seconds, 1) if known else None,
-        waiting=waiting,
-        waiting_is_capped=waiting >= COUNTED_AT_MOST,
+        waiting=min(waiting, COUNTED_AT_MOST),
+        waiting_is_capped=waiting > COUNTED_AT_MOST,
     )

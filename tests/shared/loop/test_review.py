@@ -8,7 +8,7 @@ import pytest
 
 from shared.db.pool import Database
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
-from shared.loop import review
+from shared.loop import review, review_progress
 from shared.loop.review_progress import progress, waiting_count
 from tests.support.essays import ADA, BOB, CLEO, PIPELINE, Office
 from tests.support.waiting import wait_until
@@ -161,6 +161,20 @@ def test_faults_are_told_while_a_decision_is_written_and_quote_nothing(office: O
     with office.database.reading() as conn, pytest.raises(NotFoundError):
         review.faults(conn, PIPELINE, "grades", f"es_{'0' * 32}", {"grade": "good"})
     assert office.rows("SELECT FROM review_responses") == []
+
+
+def test_nobody_counts_all_that_waits(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    essays = office.open(*range(4))
+    monkeypatch.setattr(review_progress, "COUNTED_AT_MOST", 3)
+
+    def waiting() -> tuple[int, bool]:
+        with office.database.reading() as conn:
+            found = review_progress.progress(conn, PIPELINE, "grades", reviewer=ADA)
+        return found.waiting, found.waiting_is_capped
+
+    assert waiting() == (3, True)
+    office.decide(essays[0], ADA)
+    assert waiting() == (3, False)
 
 
 def test_progress_is_a_persons_own_and_the_pace_that_of_the_last_hour(office: Office) -> None:

@@ -210,6 +210,8 @@ def test_a_person_confirms_or_parts_what_was_merged(desk: Desk) -> None:
     assert figures(bring(desk, said(SAME, source="mail"), mode="auto")) == (1, 0, 0, 1, 0)
     assert (SAME, "mail", "p. 1") in places(desk)
     desk.undo(item.id, kind=MERGES)
+    assert desk.labels() == {frozenset((ONE, SAME)): "merge"}, "what the person said before stands again"
+    desk.undo(item.id, kind=MERGES)
     assert desk.labels() == {}
     assert desk.merged() == {SAME: ONE}, "the model's merge stands again"
     assert {statement for statement, _, _ in places(desk)} == {ONE}
