@@ -1,6 +1,7 @@
 """Skips, reworks, assignments, checks and progress over real HTTP and from the command line."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -102,6 +103,20 @@ def test_people_take_items_and_administrators_give_them(
         assert counted == {"items": [{"reviewer": "Bob", "items": 2}]}
         assert admin.post(f"{CLUSTERS}/release", json={"reviewer": "Bob"}).json() == {"items": 2}
     assert len(_next(ada)) == 3
+
+
+def test_one_request_that_is_sent_several_times_at_the_same_moment_counts_once(desk: Desk, ada: httpx.Client) -> None:
+    for name in "bcdefg":
+        desk.cluster("a", name)
+
+    def take(key: str) -> str:
+        (item,) = ada.post(f"{CLUSTERS}/assign", json={"count": 1}, headers={"Idempotency-Key": key}).json()["items"]
+        return str(item)
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(take, ["one", "one", "one", "two", "two", "two"]))
+    assert len(set(answers)) == 2
+    assert ada.get(f"{CLUSTERS}/assignments").json()["items"] == [{"reviewer": "Ada", "items": 2}]
 
 
 def test_a_decision_is_checked_while_it_is_written(desk: Desk, ada: httpx.Client) -> None:
