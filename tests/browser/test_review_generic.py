@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.api.review.test_decisions import CASES
 from tests.support.browser import Site, SiteProcess, accessible, shots
 from tests.support.essays import Office
 from tests.support.waiting import wait_until
@@ -113,3 +114,28 @@ def test_a_faulty_form_comes_back_without_script_too(site: Site, essays: list[st
     page.get_by_role("button", name="Good").click()
     _shows(page, essays[1])
     assert _said(site) == [(essays[0], "ada", {"grade": "good", "why": "Good."})]
+
+
+_READ: Final = """
+async (cases) => {
+  const own = document.querySelector('script[src$="/review.js"]').src;
+  const { readForm } = await import(own.replace("review.js", "review_form.js"));
+  return cases.map((fields) => {
+    const form = document.createElement("form");
+    let pressed = null;
+    for (const [name, value] of fields) {
+      const isButton = name === "decision" || name === "with-fields";
+      const field = document.createElement(isButton ? "button" : "textarea");
+      Object.assign(field, { name, value });
+      form.append(field);
+      if (isButton) pressed = field;
+    }
+    return readForm(form, pressed).decision;
+  });
+}
+"""
+
+
+def test_a_browser_reads_a_form_as_the_server_does(site: Site, essays: list[str]) -> None:
+    page = site.visit(PATH, scopes=["review"], who="ada")
+    assert page.evaluate(_READ, [fields for fields, _ in CASES]) == [decision for _, decision in CASES]
