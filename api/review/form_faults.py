@@ -7,7 +7,12 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 _ID: Final = re.compile(r"^\^([a-z]+)_\[0-9a-f\]\{32\}\$$")
-_HASH: Final = "^[0-9a-f]{64}$"
+_PATTERNS: Final = {
+    "^[0-9a-f]{64}$": "Choose a file, or enter the 64 digits of one that was uploaded.",
+    "^[a-z][a-z0-9_]{0,62}$": "Use small letters, digits and _, with a letter first.",
+    "^[a-z][a-z0-9_-]{0,62}$": "Use small letters, digits, - and _, with a letter first.",
+}
+_NO_SPACES: Final = re.compile(r"^\^\[\\x21-\\x7e\](\+|\{1,\d+\})\$$")
 
 _SENTENCES: Final[Mapping[str, str]] = {
     "missing": "This is required.",
@@ -47,6 +52,6 @@ def _sentence(kind: str, said: str, context: Mapping[str, Any]) -> str:
 def _of_pattern(pattern: str) -> str:
     if found := _ID.match(pattern):
         return f"Enter an id: {found[1]}_ and 32 digits."
-    if pattern == _HASH:
-        return "Choose a file, or enter the 64 digits of one that was uploaded."
-    return f"It does not fit the pattern {pattern}."
+    if _NO_SPACES.match(pattern):
+        return "Leave out spaces and letters with accents."
+    return _PATTERNS.get(pattern, f"It does not fit the pattern {pattern}.")

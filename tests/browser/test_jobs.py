@@ -43,6 +43,10 @@ def _submit(site: Site, step: str, **params: object) -> str:
         return str(client.post(f"/v1/probe/{step}", json=params).raise_for_status().json()["id"])
 
 
+def _seqs(page: Page) -> list[int]:
+    return list(page.locator("[data-log] li").evaluate_all("lines => lines.map(line => Number(line.dataset.seq))"))
+
+
 def _state(page: Page, state: str) -> None:
     expect(page.locator("h1 .badge").first).to_have_text(state)
 
@@ -73,8 +77,28 @@ def test_a_job_is_followed_live_until_it_has_succeeded(site: Site, go: Path) -> 
     expect(page.get_by_role("heading", name="Result")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     assert page.evaluate("document.body.dataset.mark") == "the same page"
-    seqs = page.locator("[data-log] li").evaluate_all("lines => lines.map(line => Number(line.dataset.seq))")
-    assert seqs == sorted(set(seqs))
+    assert _seqs(page) == sorted(set(_seqs(page)))
+
+
+@pytest.mark.usefixtures("_worker")
+def test_a_lost_connection_is_said_and_no_event_is_missed(site: Site, go: Path) -> None:
+    job = _submit(site, "hang", path=str(go))
+    window = site.window()
+    window.route("**/events?*", lambda route: route.abort("connectionreset"))
+    page = window.new_page()
+    page.goto(f"/jobs/{job}")
+    expect(page.get_by_text("trying again")).to_be_visible()
+    shown = page.locator("[data-log] li").count()
+    with site.database.reading() as conn:
+        wait_until(lambda: len(jobs.events(conn, [job])) > shown + 2)
+    window.unroute_all()
+    go.touch()
+    _state(page, "succeeded")
+    expect(page.get_by_text("trying again")).to_be_hidden()
+    with site.database.reading() as conn:
+        happened = [event.seq for event in jobs.events(conn, [job])]
+    expect(page.locator("[data-log] li")).to_have_count(len(happened))
+    assert _seqs(page) == happened
 
 
 @pytest.mark.usefixtures("_worker")
