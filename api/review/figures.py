@@ -56,7 +56,7 @@ def writer(percent: bool, extent: float, *, exact: bool = False, step: float = 0
         digits = 1 if exact or extent < 10 * _SMALL else 0
         return lambda value: words.percent(value, digits)
     if step:
-        digits = next((each for each in range(6) if abs(step * 10**each - round(step * 10**each)) < _SMALL), 6)
+        digits = next((each for each in range(6) if abs(step * 10**each - (round(step * 10**each) or 1)) < _SMALL), 6)
     else:
         digits = next((each for each in range(5) if extent * 10**each >= 4), 5)  # noqa: PLR2004
     return lambda value: words.figure(int(value)) if value == int(value) else words.figure(value, digits + exact)
