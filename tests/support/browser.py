@@ -31,7 +31,7 @@ _SERVER_FAULT: Final = 500
 _BY_STATUS: Final = "Failed to load resource"  # the browser's line for any error status; responses are looked at below
 
 _RUN_AXE: Final = """
-async (tags) => (await axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]}))
+async (asked) => (await axe.run(document, {runOnly: asked, resultTypes: ["violations"]}))
   .violations.map((found) => ({id: found.id, impact: found.impact, help: found.help,
     nodes: found.nodes.map((node) => `${node.target.join(" ")}: ${node.html.slice(0, 200)}`)}))
 """
@@ -123,7 +123,8 @@ class Site:
 
     def window(self, scopes: Iterable[str] | None = ("admin",), who: str = "tester", **context: Any) -> BrowserContext:
         """Return a browser window with cookies of its own, and no page yet."""
-        window = self._browser.new_context(base_url=self.url, viewport=context.pop("viewport", DESKTOP), **context)
+        usual: dict[str, Any] = {"base_url": self.url, "viewport": DESKTOP, "reduced_motion": "reduce"}
+        window = self._browser.new_context(**(usual | context))
         self._contexts.append(window)
         window.set_default_timeout(_TIMEOUT_MS)
         window.on("page", self._watch)
@@ -154,10 +155,12 @@ class Site:
             self.troubles.append(f"{response.url}: {response.status}")
 
 
-def accessible(page: Page) -> None:
-    """Check a page as it stands against WCAG 2.2 AA with axe: nothing serious or critical is wrong."""
+def accessible(page: Page, rule: str = "") -> None:
+    """Check a page as it stands against WCAG 2.2 AA with axe, or one rule of it: nothing serious or critical is wrong."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")  # colours on their way
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
-    found = page.evaluate(_RUN_AXE, _STANDARD)
+    asked = {"type": "rule", "values": [rule]} if rule else {"type": "tag", "values": _STANDARD}
+    found = page.evaluate(_RUN_AXE, asked)
     grave = [f"{rule['id']} ({rule['impact']}): {rule['help']}\n  " + "\n  ".join(rule["nodes"])
              for rule in found if rule["impact"] in _GRAVE]  # fmt: skip
     assert not grave, f"{page.url}\n" + "\n".join(grave)
