@@ -156,7 +156,7 @@ class Site:
 
 
 def accessible(page: Page, rule: str = "") -> None:
-    """Check a page as it stands against WCAG 2.2 AA with axe, or one rule of it: nothing serious or critical is wrong."""
+    """Check a page as it stands against WCAG 2.2 AA, or one rule of axe: nothing serious or critical is wrong."""
     page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")  # colours on their way
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
     asked = {"type": "rule", "values": [rule]} if rule else {"type": "tag", "values": _STANDARD}
