@@ -4,10 +4,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from api.review.actions import assigning, sign_in
 from api.review.actions import jobs as jobs_actions
 from api.review.actions import models as model_actions
 from api.review.actions import review as review_actions
-from api.review.actions import sign_in
 from api.review.actions import submit as submit_actions
 from api.review.pages import (
     dataset,
@@ -28,7 +28,7 @@ from api.review.pages import (
 )
 
 _PARTS: Final = (
-    sign_in, dataset, datasets, drift, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models,
+    sign_in, assigning, dataset, datasets, drift, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models,
     provider, review, review_actions, static, submit, submit_actions, surface,
 )  # fmt: skip
 

@@ -83,7 +83,7 @@ class QueuePage:
 @page("review/index.html", scope=Scope.REVIEW)
 def list_queues(conn: Connection, visitor: Visitor) -> dict[str, Any]:
     """Show all queues: what waits, how far one is, and what needs rework."""
-    return {"entries": entries_of(conn, pipelines().values(), visitor.principal.name)}
+    return {"entries": entries_of(conn, pipelines().values(), visitor.principal.name), "asked": {"place": ""}}
 
 
 @_site.get("/review/{pipeline}/{kind}", name="site.review.queue")

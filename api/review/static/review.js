@@ -15,6 +15,7 @@ const queue = `${pipeline}/${kind}`;
 const HISTORY = `tuneyard.review.${visitor}.${queue}`;
 const INVERSE = { decide: "undo", skip: "unskip", rework: "put-back" };
 const REMEMBERED = 50;
+const TITLE = 300;
 
 const unsent = document.getElementById("unsent");
 const last = document.getElementById("told-last");
@@ -205,6 +206,8 @@ function shown(article) {
   bar.hidden = false;
   refreshBar();
   if (!article) return document.getElementById("done").focus({ preventScroll: true });
+  const title = article.querySelector("[data-title]")?.textContent.trim().replaceAll(/\s+/g, " ");
+  if (title) article.setAttribute("aria-label", title.slice(0, TITLE)); // what a screen reader says as the focus comes
   checks.watch(article);
   refreshChosen(article);
   const first = article.querySelector("[data-focus]") ?? article;
@@ -272,6 +275,8 @@ dialog.querySelector("form").addEventListener("submit", sendToRework);
 dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", () => (deck.current ?? bar).focus?.({ preventScroll: true }));
 listen({ current: () => deck.current, act: (name) => bar.querySelector(`[data-do="${name}"]`)?.disabled || DO[name]() });
+
+document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => write(HISTORY, {}));
 
 deck.start();
 outbox.pump();
