@@ -28,8 +28,8 @@ from api.review.pages import (
 )
 
 _PARTS: Final = (
-    sign_in, assigning, dataset, datasets, drift, flower, home, job, jobs, jobs_actions, lineage, model, model_actions, models,
-    provider, review, review_actions, static, submit, submit_actions, surface,
+    sign_in, assigning, dataset, datasets, drift, flower, home, job, jobs, jobs_actions, lineage, model, model_actions,
+    models, provider, review, review_actions, static, submit, submit_actions, surface,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Assign the next items of a queue to oneself or, as an administrator, to somebody else; and open them for all again."""
+"""Assign the next items of a queue to oneself, or as an administrator to somebody else; open them for all again."""
 
 from typing import Annotated, Final
 
