@@ -138,6 +138,33 @@ def test_taken_for_oneself_it_is_hidden_from_others(site: Site, desk: Desk, item
     assert items[0] in [item.id for item in desk.waiting(by="bo")]
 
 
+def test_the_next_ones_are_taken_or_assigned_to_somebody(site: Site, desk: Desk, items: list[str]) -> None:
+    site.key(["review"], "bo")
+    page = site.visit("/review", who="boss")
+    page.get_by_text("Assign items of dedup clusters").click()
+    page.get_by_label("The next").first.fill("many")
+    page.get_by_role("button", name="Assign", exact=True).first.click()
+    expect(page.get_by_text("This is no number of items")).to_be_visible()
+    expect(page.get_by_label("The next").first).to_have_value("many")
+    accessible(page)
+    shots(page, "review-assigning")
+    for count, to, told in (("2", "bo", "2 items are for bo alone now."), ("3", "", "3 items are for boss alone now.")):
+        details = page.locator("details").first
+        if details.get_attribute("open") is None:
+            details.locator("summary").click()
+        page.get_by_label("The next").first.fill(count)
+        page.get_by_label("to", exact=True).first.fill(to)
+        page.get_by_role("button", name="Assign", exact=True).first.click()
+        expect(page.get_by_role("status")).to_have_text(told)
+    assert [item.id for item in desk.waiting(2, by="bo")] == items[:2]
+    assert [item.id for item in desk.waiting(12, by="cleo")] == items[5:]
+    expect(page.get_by_text("2 assigned to others.")).to_be_visible()
+    page.locator("details summary").first.click()
+    page.get_by_role("button", name="Open my 3 for all").click()
+    expect(page.get_by_role("status")).to_have_text("3 items are open for all again.")
+    assert [item.id for item in desk.waiting(12, by="cleo")] == items[2:]
+
+
 def test_two_people_at_once_overwrite_nothing(site: Site, desk: Desk, items: list[str]) -> None:
     pages = [site.visit(PATH, scopes=["review"], who=who) for who in ("ada", "bo")]
     for page, key in zip(pages, "yn", strict=True):
