@@ -9,7 +9,7 @@ from api.review.snapshots import band
 from api.review.words import figure, label
 from shared.contracts import JsonObject
 from shared.errors import InvalidInputError
-from shared.pipelines.stages.contracts import as_json, parse_input, parse_output, stage_named
+from shared.pipelines.stages.contracts import as_json, entry_of, parse_input, parse_output, stage_named
 from shared.pipelines.stages.contracts_parts import TEXTS
 from shared.pipelines.stages.versions import Stage
 
@@ -22,6 +22,8 @@ class Fact:
     text: str
     is_number: bool = False
     cited: bool = False
+    entry: str = ""
+    """It as evidence, where it may be that."""
 
     @property
     def tone(self) -> str:
@@ -157,7 +159,7 @@ def _facts(path: str, values: JsonObject, cited: frozenset[str]) -> tuple[Fact, 
 def _fact(path: str, value: Any, cited: frozenset[str] = frozenset()) -> Fact:
     name, text = told(path.rpartition(".")[2], value)
     is_number = isinstance(value, int) and not isinstance(value, bool)
-    return Fact(name=name, text=text, is_number=is_number, cited=path in cited)
+    return Fact(name=name, text=text, is_number=is_number, cited=path in cited, entry=entry_of(path, value))
 
 
 def _table(path: str, values: JsonObject, cited: frozenset[str]) -> Table:
@@ -180,7 +182,8 @@ def told(name: str, value: Any) -> tuple[str, str]:
         return shown, "yes" if value else "no"
     if isinstance(value, int):
         number = f"{value / 10:.1f} of 5" if unit and unit[0] == "_tenths" else figure(value)
-        return shown, f"{number}{unit[1] if unit else ''}"
+        words = unit[1] if unit else ""
+        return shown, f"{number}{words.removesuffix('s') if value == 1 else words}"
     return shown, band(str(value)) if isinstance(value, str) else str(value)
 
 
@@ -241,7 +244,12 @@ def _words(output: JsonObject, path: str = "", cited: frozenset[str] = frozenset
         if name != _EVIDENCE and isinstance(value, list) and all(isinstance(each, str) for each in value)
     }
     return tuple(
-        Fact(name=label(name), text=value.replace("_", " "), cited=f"{path}{name}" in cited)
+        Fact(
+            name=label(name),
+            text=value.replace("_", " "),
+            cited=f"{path}{name}" in cited,
+            entry=f"{path}{name}={value}" if path and name in chosen else "",
+        )
         for name, value in (chosen | listed).items()
     )
 

@@ -118,10 +118,15 @@ def test_rules_are_told_beside_the_field_while_one_rewrites(site: Site) -> None:
     expect(article.get_by_label("Name").first).to_be_focused()
     article.get_by_label("Summary").fill("Watch the KPI.")
     expect(article.locator('[data-fault="output.summary"]')).to_have_text("Has the forbidden term “kpi”")
-    article.locator(".rewrite").get_by_label("Evidence").first.fill("money.made_up=1")
+    evidence = article.locator(".rewrite").get_by_label("Evidence").first
+    evidence.fill("money.made_up=1")
     fault = article.locator('[data-fault="output.signals.0.evidence"]')
     expect(fault).to_have_text("Is no entry that the input has")
     accessible(page)
+    evidence.fill("")
+    article.locator('[data-entry^="company.season="]').click()
+    expect(evidence).to_have_value("company.season=quiet")
+    expect(fault).to_be_empty()
     page.keyboard.press("Control+Enter")
     expect(article.locator('[data-fault="note"]')).to_have_text("Is missing: say why")
     assert _decided(site) == {}

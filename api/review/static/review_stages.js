@@ -15,11 +15,25 @@ export function enhance(article) {
     article.querySelector(".answer").hidden = rewrite.open;
     article.dispatchEvent(new CustomEvent("keys-changed", { bubbles: true }));
   };
-  rewrite.addEventListener("toggle", () => {
+  const toggled = () => {
     follow();
     if (rewrite.open && !article.hidden) rewrite.querySelector("select, textarea")?.focus();
+  };
+  rewrite.addEventListener("toggle", toggled);
+  toggled(); // it may have been opened before this module was there
+
+  let evidence = null; // the list of entries that the person was in last
+  rewrite.addEventListener("focusin", (event) => {
+    evidence = event.target.matches("[name$='evidence:lines?'], [name$='evidence:lines']") ? event.target : evidence;
   });
-  follow();
+  article.querySelector(".side-in").addEventListener("click", (event) => {
+    const { entry } = event.target.closest("[data-entry]")?.dataset ?? {};
+    if (!entry || !rewrite.open || !evidence) return;
+    const lines = evidence.value.split("\n").filter((line) => line.trim());
+    if (!lines.includes(entry)) evidence.value = [...lines, entry].join("\n");
+    evidence.dispatchEvent(new Event("input", { bubbles: true }));
+    evidence.focus();
+  });
 
   article.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.altKey || event.shiftKey) return;
