@@ -145,7 +145,7 @@ def _sections(given: JsonObject, cited: frozenset[str]) -> Iterator[Section]:
 def _section(name: str, value: JsonObject, cited: frozenset[str]) -> Section:
     if _VERSION in value:  # the answer of another stage
         words = _words(value, f"{name}.", cited)
-        return Section(name=_STAGES.get(name, label(name)), facts=words, statements=tuple(_said(value)))
+        return Section(name=_STAGES.get(name, label(name)), facts=words, statements=tuple(_said(name, value, cited)))
     inner = list(value.values())
     if inner and all(isinstance(each, dict) for each in inner):
         return Section(name=label(name), table=_table(name, value, cited))
@@ -156,7 +156,7 @@ def _facts(path: str, values: JsonObject, cited: frozenset[str]) -> tuple[Fact, 
     return tuple(_fact(f"{path}.{name}" if path else name, value, cited) for name, value in values.items())
 
 
-def _fact(path: str, value: Any, cited: frozenset[str] = frozenset()) -> Fact:
+def _fact(path: str, value: Any, cited: frozenset[str]) -> Fact:
     name, text = told(path.rpartition(".")[2], value)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return Fact(name=name, text=text, is_number=is_number, cited=path in cited, entry=entry_of(path, value))
@@ -200,12 +200,12 @@ def _answer(output: JsonObject, values: Mapping[str, Any]) -> Iterator[Section]:
             yield Section(name=label(name), statements=(_statement(value, values),))
 
 
-def _said(output: JsonObject) -> Iterator[Statement]:
+def _said(path: str, output: JsonObject, cited: frozenset[str]) -> Iterator[Statement]:
     """Yield what another stage said: what it was given is not there to be compared."""
     yield _whole(output, None)
-    for value in output.values():
-        for each in _statements(value):
-            yield _statement(each, None)
+    for name, value in output.items():
+        for place, each in enumerate(_statements(value)):
+            yield _statement(each, None, f"{path}.{name}.{place}", cited)
 
 
 def _statements(value: Any) -> list[JsonObject]:
@@ -217,13 +217,15 @@ def _whole(output: JsonObject, values: Mapping[str, Any] | None) -> Statement:
     return Statement(title="", words=(), sentences=tuple(sentences), evidence=_evidence(output, values))
 
 
-def _statement(value: JsonObject, values: Mapping[str, Any] | None) -> Statement:
+def _statement(
+    value: JsonObject, values: Mapping[str, Any] | None, path: str = "", cited: frozenset[str] = frozenset()
+) -> Statement:
     title = next((name for name in _TITLES if name in value), "")
     about = label(str(value.get(title, "")))
     words = {name: each for name, each in value.items() if name not in {title, _EVIDENCE, *TEXTS}}
     return Statement(
         title=f"Competitor {about}" if title == "rival" else about,
-        words=tuple(_fact(name, each) for name, each in words.items()),
+        words=_facts(path, words, cited),
         sentences=tuple(_sentences(value)),
         evidence=_evidence(value, values),
     )

@@ -10,7 +10,7 @@ from api.review.rewriting import Field, Group
 from api.review.snapshots import band, snapshot_of, window_of
 from shared.contracts import JsonObject
 from shared.pipelines.gold.contracts import evidence_entries
-from shared.pipelines.stages.contracts import as_json
+from shared.pipelines.stages.contracts import as_json, evidence_of
 from shared.pipelines.stages.deterministic import deterministic
 from shared.pipelines.stages.versions import STAGES, Stage
 from tests.shared.pipelines.stages.made import pack, values_of
@@ -119,3 +119,14 @@ def test_a_snapshot_is_told_in_the_order_of_its_contract() -> None:
 def test_one_day_is_a_window_too() -> None:
     assert window_of({"from": "2026-03-01", "to": "2026-03-01"}) == "1 March to 1 March 2026, 1 day"
     assert band("0") == "0"
+
+
+def test_each_entry_that_is_offered_may_stand_as_evidence() -> None:
+    for stage in STAGES:
+        found = reading_of(_content(stage))
+        facts = [*found["company"], *(fact for part in found["given"] for fact in part.facts)]
+        facts += [fact for part in found["given"] for said in part.statements for fact in said.words]
+        facts += [cell for part in found["given"] if part.table for _, row in part.table.rows for cell in row if cell]
+        entries = {fact.entry for fact in facts if fact.entry}
+        assert len(entries) > 5
+        assert entries <= set(evidence_of(values_of(pack(7))[stage]))
