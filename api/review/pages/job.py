@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from psycopg import Connection
@@ -86,11 +86,18 @@ def show_job(conn: Connection, job_id: JobId) -> Mapping[str, Any]:
         "has_earlier": len(latest) == _EVENTS,
         "cursor": latest[-1].seq if latest else 0,
         "seconds": took(job),
+        "due": _due(job),
         "files": files,
         "result": result,
         "can_cancel": not job.is_final and not job.cancel_requested,
         "can_retry": job.state in _RETRYABLE,
     }
+
+
+def _due(job: Job) -> datetime | None:
+    """Return when a job at rest goes on by itself; None: it is due, or goes on when something else has ended."""
+    is_later = job.run_at > datetime.now(UTC) and job.run_at.year < datetime.max.year
+    return job.run_at if is_later and job.state in (JobState.QUEUED, JobState.WAITING) else None
 
 
 def _above(conn: Connection, job: Job) -> list[Job]:
