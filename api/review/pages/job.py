@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any, Final
 
 from psycopg import Connection
@@ -96,7 +96,7 @@ def show_job(conn: Connection, job_id: JobId) -> Mapping[str, Any]:
 
 def _due(job: Job) -> datetime | None:
     """Return when a job at rest goes on by itself; None: it is due, or goes on when something else has ended."""
-    is_later = job.run_at > datetime.now(UTC) and job.run_at.year < datetime.max.year
+    is_later = job.run_at > datetime.now(UTC) and job.run_at.year < MAXYEAR
     return job.run_at if is_later and job.state in (JobState.QUEUED, JobState.WAITING) else None
 
 
