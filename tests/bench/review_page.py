@@ -9,12 +9,14 @@ import statistics
 from typing import Final
 
 import httpx
+import psycopg
 from playwright.sync_api import Page, expect, sync_playwright
 
 from api.sessions import COOKIE
+from shared.settings import get_settings
 from tests.bench.harness import Bench
-from tests.bench.next_item import FILL, TABLES, execute
 from tests.bench.submit import start_api
+from tests.support import full_queues
 from tests.support.chromium import chromium
 from tests.support.processes import ApiServer
 from tests.support.waiting import wait_until
@@ -37,9 +39,9 @@ def run(bench: Bench) -> None:
         for (pipeline, kind), key in _KINDS.items():
             took = []
             for size in _SIZES:
-                execute(f"TRUNCATE {TABLES} CASCADE")
-                execute(*FILL[pipeline, kind], first=1, last=size)
-                execute(f"ANALYZE {TABLES}")
+                with psycopg.connect(get_settings().dsn(), autocommit=True) as conn:
+                    full_queues.empty(conn)
+                    full_queues.fill(conn, pipeline, kind, 1, size)
                 window = browser.new_context(base_url=ours.url, viewport={"width": 1280, "height": 800})
                 window.add_cookies([{"name": COOKIE, "value": cookie, "url": ours.url}])
                 took.append(_label(window.new_page(), f"/review/{pipeline}/{kind}", key))

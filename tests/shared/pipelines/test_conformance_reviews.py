@@ -2,6 +2,8 @@
 
 import inspect
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -9,15 +11,17 @@ import pytest
 
 from shared.contracts import Contract, JsonObject
 from shared.db.pool import Database
-from shared.errors import InvalidInputError, NotFoundError
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.loop import review as loop
 from shared.loop import review_work
 from shared.loop.review_progress import progress, waiting_count
 from shared.pipeline import Pipeline
 from shared.registry import pipelines
-from shared.review import Review
+from shared.review import Item, Review
+from tests.support import full_queues
 from tests.support.conformance import Case
 
+ADA, BOB = "Ada", "Bob"
 _ALL = [(name, review.kind) for name, pipeline in sorted(pipelines().items()) for review in pipeline.reviews]
 
 each_review = pytest.mark.parametrize(("name", "kind"), _ALL)
@@ -68,9 +72,9 @@ def test_where_nothing_waits_nothing_is_served_counted_or_known(name: str, kind:
     item, decision = _unknown(name, kind)
     assert review.count is not None, "a page must not walk all that waits"
     with database.reading() as conn:
-        assert list(loop.next_items(conn, pipeline, kind, reviewer="Ada", limit=5)) == []
+        assert list(loop.next_items(conn, pipeline, kind, reviewer=ADA, limit=5)) == []
         assert waiting_count(conn, pipeline, kind) == 0
-        assert progress(conn, pipeline, kind, reviewer="Ada").per_hour is None
+        assert progress(conn, pipeline, kind, reviewer=ADA).per_hour is None
         assert list(review.open_among(conn, [item])) == []
         for unknown in (
             lambda: review.show(conn, item),
@@ -81,10 +85,10 @@ def test_where_nothing_waits_nothing_is_served_counted_or_known(name: str, kind:
                 unknown()
     with database.transaction() as conn:
         for refused in (
-            lambda: loop.decide(conn, pipeline, kind, item, reviewer="Ada", decision=decision),
-            lambda: review_work.skip(conn, pipeline, kind, item, reviewer="Ada"),
-            lambda: review_work.rework(conn, pipeline, kind, item, reviewer="Ada", reason="Gone."),
-            lambda: review_work.assign(conn, pipeline, kind, item, reviewer="Ada", by="Ada", admin=False),
+            lambda: loop.decide(conn, pipeline, kind, item, reviewer=ADA, decision=decision),
+            lambda: review_work.skip(conn, pipeline, kind, item, reviewer=ADA),
+            lambda: review_work.rework(conn, pipeline, kind, item, reviewer=ADA, reason="Gone."),
+            lambda: review_work.assign(conn, pipeline, kind, item, reviewer=ADA, by=ADA, admin=False),
         ):
             with pytest.raises(NotFoundError):
                 refused()
@@ -95,5 +99,114 @@ def test_what_breaks_the_contract_is_refused_and_not_quoted(name: str, kind: str
     pipeline, _ = _review(name, kind)
     item, _ = _unknown(name, kind)
     with database.transaction() as conn, pytest.raises(InvalidInputError) as refused:
-        loop.decide(conn, pipeline, kind, item, reviewer="Ada", decision={"canary": "canary"})
+        loop.decide(conn, pipeline, kind, item, reviewer=ADA, decision={"canary": "canary"})
     assert "canary" not in str(refused.value.as_dict())
+
+
+# --- with items that wait ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A kind's queue, and two people before it."""
+
+    database: Database
+    pipeline: Pipeline[Any, Any]
+    review: Review
+    decision: JsonObject
+
+    def next(self, by: str, limit: int = 50) -> list[Item]:
+        with self.database.reading() as conn:
+            return list(loop.next_items(conn, self.pipeline, self.review.kind, reviewer=by, limit=limit))
+
+    def ids(self, by: str, limit: int = 50) -> list[str]:
+        return [item.id for item in self.next(by, limit)]
+
+    def do(self, what: Callable[..., Any], item: str, **told: Any) -> Any:
+        with self.database.transaction() as conn:
+            return what(conn, self.pipeline, self.review.kind, item, **told)
+
+    def decide(self, item: str, by: str) -> Any:
+        return self.do(loop.decide, item, reviewer=by, decision=self.decision)
+
+    def waiting(self) -> int:
+        with self.database.reading() as conn:
+            return waiting_count(conn, self.pipeline, self.review.kind)
+
+
+@pytest.fixture
+def counter(name: str, kind: str, database: Database) -> Counter:
+    with database.statement() as conn:
+        full_queues.fill(conn, name, kind, 1, 6)
+    pipeline, review = _review(name, kind)
+    return Counter(database, pipeline, review, _unknown(name, kind)[1])
+
+
+@each_review
+def test_items_are_handed_out_blind_and_in_one_order(counter: Counter) -> None:
+    items = counter.next(ADA)
+    assert len({item.id for item in items}) == counter.waiting() == 6
+    assert counter.next(ADA, 2) == items[:2]
+    assert counter.ids(BOB) == [item.id for item in items]
+    scores = counter.do(loop.reveal, items[0].id, reviewer=ADA)
+    assert scores
+    assert not scores.keys() & items[0].content.keys()
+    with counter.database.reading() as conn:
+        assert counter.review.show(conn, items[0].id) == items[0]
+        ids = [item.id for item in items]
+        assert set(counter.review.open_among(conn, ids)) == set(ids)
+
+
+@each_review
+def test_a_skip_is_ones_own_and_a_rework_everybodys(counter: Counter) -> None:
+    first, second, *rest = before = counter.ids(ADA)
+    counter.do(review_work.skip, first, reviewer=ADA)
+    assert (counter.ids(ADA), counter.ids(BOB)) == ([second, *rest], before)
+    counter.do(review_work.rework, second, reviewer=BOB, reason="It is cut off.")
+    assert (counter.ids(ADA), counter.ids(BOB)) == (rest, [first, *rest])
+    assert counter.waiting() == 5
+    with pytest.raises(ConflictError, match="needs rework"):
+        counter.decide(second, ADA)
+    for item in rest:
+        counter.do(review_work.skip, item, reviewer=ADA)
+    assert counter.ids(ADA) == [first, *rest], "nothing else waits"
+    counter.do(review_work.put_back, second, by=ADA)
+    assert counter.ids(ADA) == [second]
+    assert counter.ids(BOB) == before
+
+
+@each_review
+def test_what_is_assigned_is_one_persons(counter: Counter) -> None:
+    *rest, last = before = counter.ids(ADA)
+    counter.do(review_work.assign, last, reviewer=BOB, by=BOB, admin=False)
+    assert (counter.ids(ADA), counter.ids(BOB)) == (rest, [last, *rest])
+    counter.do(review_work.release, last, by=BOB, admin=False)
+    assert counter.ids(ADA) == counter.ids(BOB) == before
+
+
+@each_review
+def test_an_undo_leaves_all_as_it_was_before(counter: Counter) -> None:
+    first, *rest = before = counter.ids(ADA)
+    response, came_to = counter.decide(first, ADA)
+    assert counter.decide(first, ADA) == (response, came_to), "said twice, it is said once"
+    assert counter.ids(ADA) == rest
+    if counter.review.min_responses() == 1 or counter.review.answers:
+        assert (counter.ids(BOB), counter.waiting()) == (rest, 5)
+        with counter.database.reading() as conn:
+            assert first not in counter.review.open_among(conn, [first])
+    counter.do(loop.undo, first, reviewer=ADA, by=ADA)
+    assert (counter.ids(ADA), counter.ids(BOB), counter.waiting()) == (before, before, 6)
+    counter.decide(first, BOB)
+    assert counter.ids(BOB) == rest, "whoever is next may decide"
+
+
+@each_review
+def test_where_one_answer_is_the_truth_it_is_the_first_persons(counter: Counter) -> None:
+    first = counter.ids(ADA)[0]
+    counter.decide(first, ADA)
+    if not counter.review.one_truth:
+        counter.decide(first, BOB)
+        return
+    with pytest.raises(ConflictError) as refused:
+        counter.decide(first, BOB)
+    assert refused.value.instance_code == "already-decided"
