@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from shared.db import predictions
 from shared.db.drift import _bound
 from shared.db.predictions import Prediction
-from tests.support.browser import Site, SiteProcess, accessible, on_a_phone
+from tests.support.browser import Site, SiteProcess, accessible, shots
 
 DAYS = 28
 EACH = 20
@@ -26,7 +26,7 @@ VALUES (%s, 'secret question', 'g', %s, 'import', 'Ada', %s)
 
 def test_an_empty_page_says_what_to_do(site: Site) -> None:
     page = site.visit("/drift")
-    expect(page.locator(".empty code")).to_have_text("tuneyard demo router")
+    expect(page.locator(".empty code")).to_contain_text("tuneyard router retrain")
     page.goto("/drift/gold")
     expect(page.locator(".empty code").first).to_have_text("tuneyard gold infer --help")
 
@@ -60,7 +60,7 @@ def test_all_surfaces_in_small(site: Site, changed: datetime) -> None:
     expect(page.locator("figure.chart")).to_have_count(3)
     expect(page.locator("main")).to_contain_text("560 answers")
     accessible(page)
-    on_a_phone(page)
+    shots(page, "drift-all")
     page.get_by_role("link", name="Router").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Router")
 
@@ -80,7 +80,7 @@ def test_what_changed_since_the_promotion_is_seen(site: Site, changed: datetime)
     expect(page.locator("td[data-name=Why]")).to_have_text("<i>Better.</i>")
     assert "secret question" not in page.content()
     accessible(page)
-    on_a_phone(page)
+    shots(page, "drift-changed")
 
 
 def test_a_window_is_chosen_by_keyboard(site: Site, changed: datetime) -> None:

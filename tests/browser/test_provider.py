@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from shared.db import provider_jobs, provider_sweep, spend, sunsets
 from shared.db.provider_sweep import NewEvent
-from tests.support.browser import Site, SiteProcess, accessible, on_a_phone
+from tests.support.browser import Site, SiteProcess, accessible, shots
 from tests.support.provider_runs import add_job, add_run
 
 _MODEL = """
@@ -65,7 +65,7 @@ def test_fine_tunes_in_plain_words_with_their_losses(site: Site, busy: dict[str,
     page.locator("figure.chart summary").click()
     expect(page.locator("figure.chart tbody tr").nth(3)).to_contain_text("0.5")
     accessible(page)
-    on_a_phone(page)
+    shots(page, "provider-busy")
 
 
 def test_what_stands_still_says_how_it_goes_on(site: Site, busy: dict[str, str]) -> None:

@@ -30,7 +30,8 @@ from shared.db import datasets, lineage, models
 from shared.db.datasets import DatasetRecord
 from shared.db.lineage import Origin
 from shared.db.models import Model
-from shared.pipeline import Row
+from shared.pipeline import FineTune, Row
+from shared.registry import pipelines
 
 _site = site_router()
 ROUTERS: Final = (_site,)
@@ -98,11 +99,21 @@ def show_dataset(
     more = {"split": split or "", "at": following or ""}
     data: Mapping[str, Any] = {
         "dataset": known.record, "before": known.before, "models": known.models, "sample": sample, "splits": _SPLITS,
-        "test_share": dataset.facts.test_share, "reads": reads, "people": people, "named": min(sample.rows, _NAMED),
-        "rows": [_shown(row, origins.get(row.id), reads=reads) for row in rows], "split": split, "at": at,
+        "test_share": dataset.facts.test_share, "train": _train(known.record), "reads": reads, "people": people,
+        "named": min(sample.rows, _NAMED), "split": split, "at": at,
+        "rows": [_shown(row, origins.get(row.id), reads=reads) for row in rows],
         "more": f"?{urlencode({k: v for k, v in more.items() if v})}#rows" if following else None,
     }  # fmt: skip
     return render(request, "dataset.html", data)
+
+
+def _train(record: DatasetRecord) -> str | None:
+    """Return the command that trains a model on such a dataset."""
+    pipeline = pipelines().get(record.pipeline)
+    if pipeline is None:  # a training file: its model is made already
+        return None
+    step = "finetune --live" if isinstance(pipeline.train, FineTune) else "train"
+    return f"tuneyard {pipeline.name} {step}"
 
 
 def _known(conn: Connection, dataset_id: str) -> _Known:
