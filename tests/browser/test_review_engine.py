@@ -189,9 +189,16 @@ def test_without_a_connection_nothing_is_lost(site: Site, desk: Desk, items: lis
     accessible(page)
     shots(page, "review-not-sent")
     assert _standing(desk) == {}
+    for item in items[3:5]:
+        _shows(page, item)
+        page.keyboard.press("n")
+    expect(page.get_by_text("No connection: the next items come when it is back.")).to_be_visible()
+    expect(page.get_by_text("Nothing waits here")).to_be_hidden()
     page.context.set_offline(False)
-    wait_until(lambda: _standing(desk) == dict.fromkeys(items[:3], "approve"))
+    _shows(page, items[5])
+    wait_until(lambda: _standing(desk) == dict.fromkeys(items[:3], "approve") | dict.fromkeys(items[3:5], "reject"))
     expect(page.get_by_text("not yet sent")).to_have_count(0)
+    expect(page.locator("#trouble")).to_be_hidden()
 
 
 def test_a_lost_answer_and_a_reload_send_nothing_twice(site: Site, desk: Desk, items: list[str]) -> None:

@@ -24,13 +24,16 @@ const dialog = document.getElementById("rework");
 const history = read(HISTORY).done ?? []; // what this tab did, the latest last: for undo
 const decided = new Set(history.filter((done) => done.op === "decide").map((done) => done.item));
 const pace = showPace(queue);
+let waitsForItems = false;
 
 const outbox = new Outbox(visitor, { changed: showUnsent, sent: afterSent, refused: afterRefused });
 const deck = new Deck(`/review/${queue}`, {
   busy: () => new Set([...outbox.itemsOf(queue), ...decided]),
   shown,
   trouble: (status) => {
-    if (!deck.current) tell(status ? "The next items cannot be loaded now." : "No connection: the next items come when it is back.");
+    if (deck.current) return;
+    waitsForItems = true;
+    tell(status ? "The next items cannot be loaded now." : "No connection: the next items come when it is back.");
   },
 });
 const checks = new Checks(queue);
@@ -206,6 +209,8 @@ function shown(article) {
   bar.hidden = false;
   refreshBar();
   if (!article) return document.getElementById("done").focus({ preventScroll: true });
+  if (waitsForItems) tell("");
+  waitsForItems = false;
   const title = article.querySelector("[data-title]")?.textContent.trim().replaceAll(/\s+/g, " ");
   if (title) article.setAttribute("aria-label", title.slice(0, TITLE)); // what a screen reader says as the focus comes
   checks.watch(article);
@@ -248,7 +253,7 @@ function markEarlier(article, done) {
   for (const button of article.querySelectorAll("button[name]")) {
     if (done.pressed !== undefined && button.value === done.pressed) button.classList.add("was");
   }
-  checks.fill(article, done.decision);
+  if (article.dataset.fresh) checks.fill(article, done.decision); // else its fields are as they were left
   refreshChosen(article);
 }
 
@@ -277,6 +282,8 @@ dialog.addEventListener("close", () => (deck.current ?? bar).focus?.({ preventSc
 listen({ current: () => deck.current, act: (name) => bar.querySelector(`[data-do="${name}"]`)?.disabled || DO[name]() });
 
 document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => write(HISTORY, {}));
+
+addEventListener("online", () => deck.fill());
 
 deck.start();
 outbox.pump();

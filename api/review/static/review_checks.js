@@ -56,6 +56,7 @@ export class Checks {
       else if (field.name.includes(":json")) field.value = JSON.stringify(value, null, 2);
       else field.value = Array.isArray(value) ? value.join("\n") : (value ?? "");
     }
+    article.dispatchEvent(new Event("change", { bubbles: true })); // for what counts along
   }
 
   async #check(article) {

@@ -38,7 +38,7 @@ export class Deck {
     this.#putAway();
     const article = this.#ahead.shift();
     if (article) this.#show(article);
-    else this.#showNothing();
+    else this.#showNothing(false);
     this.fill();
   }
 
@@ -95,7 +95,7 @@ export class Deck {
     if (html !== null) this.#take(html);
     if (!this.current && this.#ahead.length) this.#show(this.#ahead.shift());
     if (html === null || !this.#ahead.length) this.#again = setTimeout(() => this.fill(), AGAIN_MS);
-    if (!this.current) this.#showNothing();
+    if (!this.current) this.#showNothing(html !== null);
   }
 
   async #fetch(path) {
@@ -118,6 +118,7 @@ export class Deck {
     const content = await this.#fetch(`${this.path}/items/${item}`);
     const article = content?.querySelector("article") ?? null;
     if (article) this.#prepare(article);
+    if (article) article.dataset.fresh = "yes";
     return article;
   }
 
@@ -161,8 +162,9 @@ export class Deck {
     this.shown(article);
   }
 
-  #showNothing() {
-    this.#done.hidden = false;
+  // `known`: that nothing waits; else it is not known yet.
+  #showNothing(known) {
+    this.#done.hidden = !known;
     this.shown(null);
   }
 }
