@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from psycopg import Connection
 
-from api.deps import Reader
+from api.deps import Reader, Submits
 from api.paging import Cursor, Limit, PipelineFilter, PredictionId, SurfaceFilter
-from api.transaction import reading
+from api.transaction import Work, in_transaction, reading
 from api.views import AlertView, Page, PredictionView, page
 from shared import contracts
 from shared.db import alerts, predictions
@@ -55,3 +55,11 @@ def list_alerts(
     """Show what belongs to no one job and must be seen, newest first."""
     found = alerts.list_alerts(conn, before=cursor, limit=limit + 1, only_open=only_open)
     return page(AlertView.model_validate, found, limit)
+
+
+@router.post("/alerts/{alert_id}/close", summary="Close an alert", tags=["operations"])
+@in_transaction
+def close_alert(work: Work, *, alert_id: Annotated[int, Path(ge=1, lt=2**63)], who: Submits) -> AlertView:
+    """Say that somebody has seen to it. What is still so after a week is told again."""
+    alerts.close(work.conn, alert_id, who.name)
+    return AlertView.model_validate(alerts.get(work.conn, alert_id))

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from shared.contracts import JsonObject
+from shared.errors import NotFoundError
 
 MODEL_UNREADABLE: Final = "model-unreadable"
 
@@ -61,6 +62,15 @@ def list_alerts(
             " ORDER BY id DESC LIMIT %(limit)s",
             {"before": before, "limit": limit},
         ).fetchall()
+
+
+def get(conn: Connection, alert_id: int) -> Alert:
+    """Return one alert. Raises NotFoundError."""
+    with conn.cursor(row_factory=class_row(Alert)) as cursor:
+        row = cursor.execute(_SELECT + "WHERE id = %s", [alert_id]).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no alert {alert_id}", advice="list them with GET /v1/alerts")
+    return row
 
 
 def close(conn: Connection, alert_id: int, actor: str) -> bool:

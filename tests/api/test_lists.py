@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from shared.db import evaluations
+from shared.contracts import Scope
+from shared.db import alerts, evaluations
 from shared.ids import new_id
 from tests.api.conftest import Front
 
@@ -129,3 +130,17 @@ def _register(front: Front, model_id: str, dataset_id: str) -> None:
             " VALUES (%s, 'router', 'default', 'v1', 'x', %s, '{}', '{}')",
             [model_id, dataset_id],
         )
+
+
+def test_an_alert_that_somebody_has_seen_to_is_no_open_one(front: Front, client: httpx.Client) -> None:
+    with front.database.transaction() as conn:
+        alerts.raise_once(conn, "model-unreadable", "mdl_1", "it cannot be read", {})
+    (told,) = client.get("/v1/alerts", params={"open": True}).json()["items"]
+    closed = client.post(f"/v1/alerts/{told['id']}/close").json()
+    assert closed["closed_at"]
+    assert client.post(f"/v1/alerts/{told['id']}/close").json() == closed
+    assert client.get("/v1/alerts", params={"open": True}).json()["items"] == []
+    assert len(client.get("/v1/alerts").json()["items"]) == 1
+    assert client.post("/v1/alerts/999/close").status_code == 404
+    with front.client(front.key(Scope.REVIEW, name="Bob")) as reviewer:
+        assert reviewer.post("/v1/alerts/999/close").status_code == 403
