@@ -278,7 +278,9 @@ document.getElementById("deck").addEventListener("change", (event) => refreshCho
 bar.addEventListener("click", (event) => DO[event.target.closest("[data-do]")?.dataset.do]?.());
 dialog.querySelector("form").addEventListener("submit", sendToRework);
 dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => (deck.current ?? bar).focus?.({ preventScroll: true }));
+dialog.addEventListener("close", () => {
+  if (!deck.current?.contains(document.activeElement)) (deck.current ?? bar).focus({ preventScroll: true });
+});
 listen({ current: () => deck.current, act: (name) => bar.querySelector(`[data-do="${name}"]`)?.disabled || DO[name]() });
 
 document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => write(HISTORY, {}));

@@ -53,7 +53,9 @@ export function listen({ current, act }) {
       // a browser that keeps nothing
     }
   });
-  legend.addEventListener("close", () => current()?.focus({ preventScroll: true }));
+  legend.addEventListener("close", () => {
+    if (!current()?.contains(document.activeElement)) current()?.focus({ preventScroll: true });
+  });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const open = document.querySelector("dialog[open]");
