@@ -2,19 +2,28 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.sync_api import Page, expect
+from psycopg.types.json import Jsonb
 
 from shared import models
+from shared.artifact_stores import open_store
 from shared.contracts import JobState
-from shared.db import canaries, pins, promotions
+from shared.db import canaries, evaluations, pins, promotions
+from shared.files import publish_files
+from shared.settings import Settings
 from tests.support.browser import Site, SiteProcess, accessible, shots
 from tests.support.school import STUDENT, School
 from tests.support.waiting import wait_until
 
 SURFACE: Final = "/models/student/default"
+DRAWING: Final = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="36"><rect width="9" height="9"/>'
+    b'<script>document.documentElement.dataset.ran = "yes"</script></svg>'
+)
 HOSTILE: Final = "<img src=x onerror=alert(1)></script><script>alert(2)</script>{{ 7 * 7 }}"
 
 
@@ -195,3 +204,28 @@ def test_the_card_is_readable_and_what_is_none_is_told(site: Site, trained: tupl
     expect(page.get_by_role("alert")).to_contain_text("There is no model")
     page.goto("/models/student/nowhere")
     expect(page.locator("main")).to_contain_text("choose one of: default")
+
+
+def test_drawings_of_the_worker_are_pictures_and_nothing_else(site: Site, trained: tuple[str, str]) -> None:
+    older, _newer = trained
+    home = Settings(tuneyard_home=Path(site.processes.env["TUNEYARD_HOME"]))
+    files = publish_files(
+        open_store(home.artifacts(), home), {"reports/per_hour.svg": DRAWING, "reports/a.html": b"<p>"}
+    )
+    with site.database.transaction() as conn:
+        evaluation = evaluations.of_model(conn, older, limit=1)[0]
+        conn.execute(
+            "UPDATE jobs SET result = result || %s WHERE id = %s",
+            [Jsonb({"files": files.model_dump(mode="json")}), evaluation.job_id],
+        )
+    page = site.visit(f"/models/{older}", scopes=["review"])
+    picture = page.get_by_role("img", name="Per hour: a chart of this evaluation")
+    expect(picture).to_be_visible()
+    wait_until(lambda: picture.evaluate("each => each.complete && each.naturalWidth") == 64)
+    source = picture.get_attribute("src") or ""
+    page.goto(source)  # by itself it is no page of ours either: its script does not run
+    assert page.evaluate("document.documentElement.dataset.ran") is None
+    answer = page.request.get(source)
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert page.request.get(source.replace("per_hour.svg", "a.html")).status == 404
+    site.troubles = [each for each in site.troubles if "Content Security Policy" not in each and "sandbox" not in each]

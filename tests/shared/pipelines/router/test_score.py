@@ -45,6 +45,10 @@ def test_the_figures_are_those_of_a_hand_computation() -> None:
     assert metrics["coverage"] == 0.75
     assert metrics["covered_accuracy"] == pytest.approx(2 / 3)
     assert metrics["calibration_error"] == pytest.approx((0.8 + 0.5 + 0.3) / 4)
+    assert metrics["calibration"] == [
+        {"said": pytest.approx(said), "true": true, "rows": rows}
+        for said, true, rows in ((0.5, 1, 1), (0.7, 1, 1), (0.9, 0.5, 2))
+    ]
 
 
 def test_no_rows_have_no_figures() -> None:
