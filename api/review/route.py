@@ -6,7 +6,7 @@ work, as the API's ``@in_transaction`` does, and sends the browser on to a page.
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Annotated, Any, Concatenate, Final, ParamSpec
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
@@ -25,6 +25,7 @@ from shared.errors import ForbiddenError, TuneyardError, UnauthenticatedError
 from workers.dispatch import wake_up
 
 P = ParamSpec("P")
+E = TypeVar("E", bound=Callable[..., Any])
 Data = Mapping[str, Any]
 
 _SCOPE: Final = "_site_scope"  # what an endpoint says that it needs
@@ -161,6 +162,16 @@ def action(
         return with_request(wrapper, act, Response)
 
     return decorate
+
+
+def needs(scope: Scope) -> Callable[[E], E]:
+    """Let only those who hold a scope reach an endpoint that is neither ``@page`` nor ``@action``."""
+
+    def mark(endpoint: E) -> E:
+        setattr(endpoint, _SCOPE, scope)
+        return endpoint
+
+    return mark
 
 
 def require(request: Request, scope: Scope | None) -> None:

@@ -44,6 +44,8 @@ PAGES: Final[Mapping[str, str]] = {
     "site.lineage": SIGNED_IN,
     "site.lineage.thing": SIGNED_IN,
     "site.provider": SIGNED_IN,
+    "site.drift": SIGNED_IN,
+    "site.drift.pipeline": SIGNED_IN,
     "site.flower": Scope.ADMIN,
     "site.flower-page": Scope.ADMIN,
 }
@@ -52,6 +54,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "site.sign-out": SIGNED_IN,
     "site.theme": SIGNED_IN,
     "site.review.act": Scope.REVIEW,
+    "site.review.assign": Scope.REVIEW,
+    "site.review.release": Scope.REVIEW,
     "site.close-alert": Scope.SUBMIT,
     "site.cancel-job": Scope.SUBMIT,
     "site.retry-job": Scope.SUBMIT,

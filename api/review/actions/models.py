@@ -19,7 +19,7 @@ from api.paging import ModelId
 from api.review.pages.model import model_data
 from api.review.pages.surface import PipelineName, Sent, SurfaceName, surface_data
 from api.review.render import render
-from api.review.route import Visitor, require, send_to, site_router
+from api.review.route import Visitor, needs, send_to, site_router
 from shared import jobs, models
 from shared.contracts import JsonObject, Scope
 from shared.errors import ConflictError, InvalidInputError
@@ -76,13 +76,13 @@ class _Fields(NamedTuple):
 
 
 @_site.post("/models/{model_id}", name="site.act-on-model")
+@needs(Scope.PROMOTE)
 def act_on_model(
     request: Request, front: FrontDep, visitor: Visitor, *, model_id: ModelId, do: Word, once: Once,
     reason: Word = "", percent: Word = "", force: Annotated[bool, Form()] = False,
     accept_sunset: Annotated[bool, Form()] = False,
 ) -> Response:  # fmt: skip
     """Submit what a person wants of a model, or show the form again with what is wrong."""
-    require(request, Scope.PROMOTE)
     fields = _Fields(do, once, reason, percent, force, accept_sunset)
     act = _chosen(_OF_MODEL, do)
     model = front.database.read(lambda conn: models.get(conn, model_id))
@@ -94,12 +94,12 @@ def act_on_model(
 
 
 @_site.post("/models/{pipeline}/{surface}", name="site.act-on-surface")
+@needs(Scope.PROMOTE)
 def act_on_surface(
     request: Request, front: FrontDep, visitor: Visitor, *, pipeline: PipelineName, surface: SurfaceName, do: Word,
     once: Once, reason: Word = "",
 ) -> Response:  # fmt: skip
     """Submit what a person wants of a surface, or show the form again with what is wrong."""
-    require(request, Scope.PROMOTE)
     known = get_pipeline(pipeline)
     require_surface(known, surface)
     fields = _Fields(do, once, reason, "", force=False, accept_sunset=False)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from api.deps import FrontDep
-from api.review.route import require, site_router
+from api.review.route import needs, site_router
 from shared.contracts import Scope
 from shared.errors import NotFoundError, UnavailableError
 from shared.flower import PATH, USER
@@ -39,16 +39,16 @@ _INLINE: Final = "'sha256-A0YIP5A+DKoseGAUTHRoMPDkKPK5cKzfYH3mjcCKtj8='"
 
 
 @_site.get(PATH, name="site.flower")
-def flower(request: Request) -> Response:
-    """Lead to Flower's first page. Raises ForbiddenError."""
-    require(request, Scope.ADMIN)
+@needs(Scope.ADMIN)
+def flower() -> Response:
+    """Lead to Flower's first page."""
     return RedirectResponse(f"{PATH}/", status_code=HTTPStatus.SEE_OTHER)
 
 
 @_site.get(f"{PATH}/{{path:path}}", name="site.flower-page")
+@needs(Scope.ADMIN)
 async def flower_page(request: Request, front: FrontDep, path: str) -> Response:
-    """Pass on a page of Flower, or a part of one. Raises ForbiddenError, NotFoundError or UnavailableError."""
-    require(request, Scope.ADMIN)
+    """Pass on a page of Flower, or a part of one. Raises NotFoundError or UnavailableError."""
     if not _SHOWN.fullmatch(path) or ".." in path.split("/"):
         raise NotFoundError("Flower's pages have no such address", advice=f"start from {PATH}/")
     async with AsyncExitStack() as stack:
