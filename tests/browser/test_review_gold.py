@@ -154,6 +154,7 @@ def test_what_rules_say_is_shown_only_when_asked_for(site: Site) -> None:
     with site.database.reading() as conn:
         assert conn.execute("SELECT item_id, reviewer FROM review_reveals").fetchall() == [(item, "ada")]
     accessible(page)
+    shots(page, "review-gold-revealed")
 
 
 def test_who_comes_second_is_told_and_overwrites_nothing(site: Site) -> None:

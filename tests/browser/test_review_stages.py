@@ -152,13 +152,16 @@ def test_an_undo_takes_back_both_rows_and_nothing_hostile_runs(site: Site) -> No
 
 
 def test_who_answered_is_shown_only_when_asked_for(site: Site) -> None:
-    page = site.visit(QUEUE, scopes=["review"], who="ada")
+    with site.database.transaction() as conn:  # another answer than that of the rules: both are shown
+        conn.execute("UPDATE stage_rows SET output = output || '{\"confidence\": \"low\"}' WHERE output ? 'moves'")
+    page = site.visit(f"{QUEUE}?item={_of(site, 'blue_ocean')}", scopes=["review"], who="ada")
     item = _next(page)
     assert "p-1" not in page.content()
     page.keyboard.press("r")
     expect(page.locator(f"#{item} .revealed")).to_contain_text("p-1")
     with site.database.reading() as conn:
         assert conn.execute("SELECT item_id, reviewer FROM review_reveals").fetchall() == [(item, "ada")]
+    shots(page, "review-stages-revealed")
 
 
 def test_who_comes_second_is_told_and_overwrites_nothing(site: Site) -> None:
