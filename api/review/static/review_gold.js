@@ -3,6 +3,7 @@
 /** Make an item's fields a line each, count what is written, and say how much evidence is chosen. */
 export function enhance(article) {
   const fields = [...article.querySelectorAll(".sentence textarea")];
+  if (matchMedia("(pointer: coarse)").matches) fields[0].removeAttribute("data-focus"); // first the snapshot, then a keyboard
   for (const [place, field] of fields.entries()) {
     const length = field.closest(".field").querySelector("[data-length]");
     const count = () => {
