@@ -7,9 +7,8 @@ from api.review.differences import compare
 from api.review.readings import reading_of
 from api.review.snapshots import snapshot_of
 from shared.contracts import JsonObject
+from shared.pipelines.images.contracts import to_stars
 from shared.pipelines.images.policy import policy as images_policy
-
-_BEST: Final = 5
 
 
 def more_of(pipeline: str, kind: str, content: JsonObject) -> Mapping[str, Any]:
@@ -24,11 +23,9 @@ def _statements(content: JsonObject) -> Mapping[str, Any]:
 
 
 def _stars(_content: JsonObject) -> Mapping[str, Any]:
-    """Return how many stars `good` and `bad` stand for: the middle of those that policy counts so."""
-    line = 1 + images_policy().binary_threshold * (_BEST - 1)
-    good = [stars for stars in range(1, _BEST + 1) if stars >= line]
-    bad = [stars for stars in range(1, _BEST + 1) if stars < line]
-    return {"good": good[(len(good) - 1) // 2], "bad": bad[(len(bad) - 1) // 2], "line": line}
+    """Return how many stars `good` and `bad` stand for, as where labels of yes and no are imported; and the line."""
+    good, bad = round(to_stars(1.0)), round(to_stars(0.0))
+    return {"good": good, "bad": bad, "line": to_stars(images_policy().binary_threshold)}
 
 
 _MORE: Final[Mapping[tuple[str, str], Callable[[JsonObject], Mapping[str, Any]]]] = {

@@ -18,6 +18,15 @@ from shared.pipeline import Pipeline
 from shared.registry import get_pipeline
 from shared.review import Item, Review
 
+_FILLED_BY: Final[Mapping[tuple[str, str], str]] = {
+    ("dedup", "clusters"): "tuneyard dedup ingest --file statements.csv --source interviews\ntuneyard dedup cluster",
+    ("dedup", "merges"): "tuneyard dedup ingest --mode auto --file statements.csv --source interviews",
+    ("gold", "conclusions"): "tuneyard gold reseed --quotes quotes.csv --invoices invoices.csv --jobs jobs.csv",
+    ("images", "disagreements"): "tuneyard images score",
+    ("images", "ratings"): "tuneyard images import --images FOLDER",
+    ("router", "labels"): "tuneyard router query 'How many primes are there below 100?'",
+    ("stages", "rows"): "tuneyard stages run-packs",
+}
 _GENERIC: Final = "review/generic.html"
 _MOST_WITHOUT: Final = 50
 _REWORKS: Final = 5
@@ -38,6 +47,11 @@ class Queue:
     def kind(self) -> str:
         """The kind's name."""
         return self.review.kind
+
+    @property
+    def filled_by(self) -> str:
+        """The command that brings new items, where there is one."""
+        return _FILLED_BY.get((self.pipeline, self.kind), "")
 
     @property
     def path(self) -> str:

@@ -63,7 +63,7 @@ def test_good_and_bad_stand_for_stars_on_either_side_of_the_policys_line(site: S
     line = 1 + 4 * policy().binary_threshold
     page = site.visit(PATH, scopes=["review"], who="bo")
     page.keyboard.press("m")
-    expect(_shown(page)).to_contain_text("Good is stored as 4 stars, bad as 2")
+    expect(_shown(page)).to_contain_text("Good is stored as 5 stars, bad as 1 star")
     accessible(page)
     shots(page, "review-images-binary")
     for key in "gb":
