@@ -175,7 +175,7 @@ def written(form: Form, values: Mapping[str, Any] | None = None) -> Given:
 
 def written_value(each: Field, value: Any) -> list[str]:
     """Return what the inputs of one field hold for a value."""
-    if value is None or (value == [] and not each.nullable):
+    if value is None or (value == [] and each.kind in (Kind.LINES, Kind.UPLOADS) and not each.nullable):
         return []
     if each.kind is Kind.CHOICES:
         return [text_of(item) for item in value]

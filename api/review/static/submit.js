@@ -135,7 +135,7 @@ function prepare(field) {
   }
 
   drop.hidden = false;
-  digits.open = value.value !== "" && value.getAttribute("aria-invalid") === "true";
+  digits.open = value.value !== "";
   chooser.addEventListener("change", () => take(chooser.files).then(() => (chooser.value = "")));
   value.addEventListener("input", () => {
     names.length = 0;
