@@ -16,8 +16,10 @@ export function enhance(article) {
       if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       event.preventDefault(); // several lines are no sentence
       const next = event.shiftKey ? fields[place - 1] : fields[place + 1];
-      if (next) next.focus();
-      else if (!event.shiftKey) article.querySelector('button[data-key="Enter"]').click();
+      if (next) return next.focus();
+      if (event.shiftKey) return;
+      performance.mark("review:key");
+      article.querySelector('button[data-key="Enter"]').click();
     });
     count();
   }

@@ -6,6 +6,16 @@ export function enhance(article) {
   const [approve, reject] = ["y", "n"].map((key) => article.querySelector(`.choices [data-key="${key}"]`));
   const save = article.querySelector('.choices [data-key="Enter"]');
   const note = article.querySelector('[name="note:text?"]');
+  const industry = article.querySelector('[name="industry:text?"]');
+
+  // One button approves: at once, or with what is written beside it, which is checked first.
+  const withFields = article.querySelector("[data-with]");
+  withFields.hidden = true;
+  approve.addEventListener("click", (event) => {
+    if (!note.value.trim() && industry.value === industry.defaultValue) return;
+    event.preventDefault();
+    withFields.click();
+  });
 
   const follow = () => {
     approve.hidden = rewrite.open;
@@ -41,6 +51,7 @@ export function enhance(article) {
     const press = event.target === note || (held && !rewrite.open) ? (rewrite.open ? save : reject) : null;
     if (press) {
       event.preventDefault();
+      performance.mark("review:key");
       press.click();
     } else if (!held && event.target.matches(".sentence textarea")) {
       event.preventDefault(); // several lines are no sentence
