@@ -17,6 +17,7 @@ from shared.loop.evaluate import summary_of
 from shared.settings import get_settings
 
 _MOST: Final = 20
+_COUNTED: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,10 @@ _KINDS: Final[Mapping[str, _Words]] = {
 def attention(conn: Connection, standings: Sequence[Standing]) -> list[Attention]:
     """Return what needs a person, the worst first."""
     seconds = get_settings().queue_late_seconds
+    late = job_stats.late_queues(conn, seconds=seconds, cap=_COUNTED)
+    more = sum(each.jobs for each in late) >= _COUNTED
     found = [
-        *(_late(each) for each in job_stats.late_queues(conn, seconds=seconds)),
+        *(_late(each, more=more) for each in late),
         *(_closed(each) for each in glance.closed_providers(conn)),
         *(_raised(each) for each in alerts.list_alerts(conn, limit=_MOST, only_open=True)),
         *(_gate(each) for each in standings if each.outcome not in {None, Outcome.PASS}),
@@ -63,8 +66,9 @@ def attention(conn: Connection, standings: Sequence[Standing]) -> list[Attention
     return sorted(found, key=lambda each: not each.bad)
 
 
-def _late(late: LateQueue) -> Attention:
-    many = f"{late.jobs:,} due job{' waits' if late.jobs == 1 else 's wait'}"
+def _late(late: LateQueue, *, more: bool) -> Attention:
+    """Tell of a queue that is late. ``more``: not all of its jobs were counted."""
+    many = "1 due job waits" if late.jobs == 1 else f"{late.jobs:,}{' or more' if more else ''} due jobs wait"
     if late.running:
         return Attention(
             title=f"The queue {late.queue} is behind",

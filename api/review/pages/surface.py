@@ -140,8 +140,11 @@ def _first(versions: Sequence[Version], choices: Sequence[str]) -> str:
     return next(iter([*heads, *choices]), "")
 
 
-def _drawing(found: Sequence[Model], changes: Sequence[Change], chosen: str) -> Markup:
-    """Draw a figure of all versions by the time of their training, and where another one became active."""
+def _drawing(found: Sequence[Model], changes: Sequence[Change], chosen: str) -> Markup | None:
+    """Draw a figure of all versions by the time of their training, and where another one became active.
+
+    None: with fewer than two versions there is nothing to see over time.
+    """
     window, _, name = chosen.partition(".")
     points, band = [], []
     for model in reversed(found):
@@ -152,11 +155,12 @@ def _drawing(found: Sequence[Model], changes: Sequence[Change], chosen: str) -> 
             ends = (figures.get("intervals") or {}).get(name)
             if isinstance(ends, list) and all(number(end) is not None for end in ends):
                 band.append((model.created_at, float(ends[0]), float(ends[1])))
-    begin = points[0][0] if points else None
+    if len(points) < 2:  # noqa: PLR2004  (a line needs two)
+        return None
     marks = [
         Mark(one.promotion.at, f"{one.promotion.kind}: {one.to_version or 'none'}")
         for one in changes
-        if begin and one.promotion.at >= begin
+        if one.promotion.at >= points[0][0]
     ]
     words = name.replace("_", " ").replace(".", ", ")
     title = f"{words[:1].upper()}{words[1:]} of each version"
