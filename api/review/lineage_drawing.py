@@ -142,9 +142,7 @@ def _curve(a: tuple[float, float], b: tuple[float, float]) -> Markup:
 
 def _box(node: LineageNode, at: tuple[float, float], *, here: bool) -> Markup:
     x, y = at
-    title = node.id if node.kind == PERSON else node.title
-    if node.kind == "prediction":  # of which pipeline, the whole drawing says
-        title = title.partition(" answer by ")[2] or title
+    title = _short(node)
     name = "" if node.kind == MORE else node.kind
     inside = [
         element("title", f"{name}: {title}" if name else title),
@@ -156,6 +154,21 @@ def _box(node: LineageNode, at: tuple[float, float], *, here: bool) -> Markup:
         "a", *inside, class_=f"box {node.kind}{' here' if here else ''}", href=link_of(node),
         aria_current="true" if here else None,
     )  # fmt: skip
+
+
+def _short(node: LineageNode) -> str:
+    """Return what a box says: less than its title where the drawing as a whole says the rest."""
+    match node.kind:
+        case "person":
+            return node.id
+        case "prediction":
+            return node.title.partition(" by path ")[2] or node.title
+        case "model":
+            return node.title.partition(" ")[2]
+        case "dataset":
+            return f"{words.figure(node.count or 0)} rows"
+        case _:
+            return node.title
 
 
 def _cut(text: str) -> str:

@@ -55,7 +55,7 @@ def test_from_an_answer_to_the_people_and_back(site: Site, walked: Mapping[str, 
     page = site.visit("/lineage")
     page.locator(f"a[href='/lineage/{walked['answer']}']").click()
     drawing = page.locator("svg.lineage")
-    expect(drawing.locator("a.here")).to_contain_text("path model, confidence 0.60")
+    expect(drawing.locator("a.here")).to_contain_text("model, confidence 0.60")
     for kind, count in (("model", 1), ("dataset", 1), ("example", 4), ("person", 1), ("promotion", 1), ("more", 1)):
         expect(drawing.locator(f"a.box.{kind}")).to_have_count(count)
     expect(drawing.locator("a.person")).to_contain_text("Ada")

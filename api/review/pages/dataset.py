@@ -38,6 +38,8 @@ ROUTERS: Final = (_site,)
 
 _PAGE: Final = 25
 _SAMPLE: Final = 4000
+_SAMPLE_BYTES: Final = 4 * 1024 * 1024
+_FEWEST: Final = 100
 _SEARCHED: Final = 20_000  # rows that one page looks through for a split
 _NAMED: Final = 1000  # examples of the sample whose people are asked for
 _MODELS: Final = 20
@@ -135,7 +137,8 @@ def _page(dataset: Dataset, at: str, split: Split | None) -> tuple[list[Row], st
 
 
 def _sample(dataset: Dataset) -> Sample:
-    rows = list(islice(dataset.rows_from(), _SAMPLE))
+    affordable = _SAMPLE_BYTES * dataset.facts.rows // max(dataset.file.size, 1)
+    rows = list(islice(dataset.rows_from(), min(max(affordable, _FEWEST), _SAMPLE)))
     groups = Counter(row.group for row in rows)
     return Sample(
         rows=len(rows),
