@@ -28,6 +28,7 @@ let waitsForItems = false;
 
 const outbox = new Outbox(visitor, { changed: showUnsent, sent: afterSent, refused: afterRefused });
 const deck = new Deck(`/review/${queue}`, {
+  unsent: () => outbox.itemsOf(queue),
   busy: () => new Set([...outbox.itemsOf(queue), ...decided]),
   shown,
   trouble: (status) => {
@@ -49,7 +50,8 @@ async function decide(article, button) {
   const written = readForm(form, button);
   if (button.name === "with-fields" && (await checks.refuses(article, written))) return;
   if (deck.current !== article) return; // decided meanwhile by another key
-  leave(article, "decide", { decision: written.decision, note: written.note ?? undefined }, nameOf(button), button.value);
+  const body = { decision: written.decision, note: written.note ?? undefined };
+  leave(article, "decide", body, nameOf(button), button.value);
 }
 
 function skip() {
@@ -117,7 +119,8 @@ async function reveal() {
   }
   const place = article.querySelector(".revealed");
   const title = Object.assign(document.createElement("h3"), { textContent: "Scores" });
-  const note = Object.assign(document.createElement("p"), { className: "hint", textContent: "That you saw them is written down with your decision." });
+  const note = Object.assign(document.createElement("p"), { className: "hint" });
+  note.textContent = "That you saw them is written down with your decision.";
   place.replaceChildren(title, facts(found.scores), note);
   place.hidden = false;
   announce("Scores are shown below the item. That you saw them is written down.");
@@ -138,7 +141,8 @@ async function direct(article, what) {
   try {
     return await ask(`/v1/review/${queue}/${article.dataset.item}/${what}`, { method: "POST" });
   } catch (error) {
-    tell(error instanceof Problem ? sentence(error) : "No connection: nothing was done. Try again when it is back.", { bad: true });
+    const unreached = "No connection: nothing was done. Try again when it is back.";
+    tell(error instanceof Problem ? sentence(error) : unreached, { bad: true });
     return null;
   }
 }
@@ -187,7 +191,7 @@ function showUnsent() {
   const act = document.createElement(paused ? "a" : "button");
   if (paused) {
     const signedOut = paused.status === 401;
-    words.textContent = signedOut ? `You are signed out. ${many}, kept here. ` : `${sentence(paused)} ${many}, kept here. `;
+    words.textContent = `${signedOut ? "You are signed out." : sentence(paused)} ${many}, kept here. `;
     act.href = signedOut ? `/sign-in?to=${encodeURIComponent(location.pathname)}` : location.pathname;
     act.textContent = signedOut ? "Sign in" : "Load the page again";
   } else {
@@ -281,7 +285,10 @@ dialog.querySelector("[data-close]").addEventListener("click", () => dialog.clos
 dialog.addEventListener("close", () => {
   if (!deck.current?.contains(document.activeElement)) (deck.current ?? bar).focus({ preventScroll: true });
 });
-listen({ current: () => deck.current, act: (name) => bar.querySelector(`[data-do="${name}"]`)?.disabled || DO[name]() });
+listen({
+  current: () => deck.current,
+  act: (name) => bar.querySelector(`[data-do="${name}"]`).disabled || DO[name](),
+});
 
 document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => write(HISTORY, {}));
 

@@ -51,7 +51,8 @@ export class Checks {
     for (const field of article.querySelectorAll("[name]:not(button, [type=hidden])")) {
       const value = pathOf(field.name).split(".").reduce((each, way) => each?.[way], decision);
       if (value === undefined) continue;
-      if (field.type === "checkbox") field.checked = Array.isArray(value) ? value.includes(field.value) : value === true;
+      const chosen = Array.isArray(value) ? value.includes(field.value) : value === true;
+      if (field.type === "checkbox") field.checked = chosen;
       else if (field.type === "radio") field.checked = String(value) === field.value;
       else if (field.name.includes(":json")) field.value = JSON.stringify(value, null, 2);
       else field.value = Array.isArray(value) ? value.join("\n") : (value ?? "");
@@ -93,7 +94,7 @@ function show(article, faults, names, touched) {
     told.set(path, [...(told.get(path) ?? []), message]);
   }
   for (const place of article.querySelectorAll("[data-fault]")) {
-    const text = (told.get(place.dataset.fault) ?? []).map((message) => `${message.charAt(0).toUpperCase()}${message.slice(1)}`).join("; ");
+    const text = (told.get(place.dataset.fault) ?? []).map(begun).join("; ");
     if (place.textContent !== text) place.textContent = text;
     place.closest(".field")?.classList.toggle("faulty", Boolean(text));
   }
@@ -102,6 +103,8 @@ function show(article, faults, names, touched) {
     else field.removeAttribute("aria-invalid");
   }
 }
+
+const begun = (message) => message.charAt(0).toUpperCase() + message.slice(1);
 
 // The nearest place that can tell of a path: its own, or one that it lies in.
 function placeOf(article, path) {

@@ -3,6 +3,7 @@
 const AHEAD = 5; // items kept ready
 const REMEMBERED = 30; // articles kept as they were, for undo
 const AGAIN_MS = 15000;
+const MOST_WITHOUT = 50; // that the server takes
 
 export class Deck {
   #deck = document.getElementById("deck");
@@ -14,9 +15,9 @@ export class Deck {
   #again = 0;
   #modules = new Map();
 
-  /** `busy()`: ids of items that must not be shown, since something about them is on its way. */
-  constructor(path, { busy, shown, trouble }) {
-    Object.assign(this, { path, busy, shown, trouble });
+  /** `unsent()`: items about which the server does not know all yet. `busy()`: those, and others not to be shown. */
+  constructor(path, { unsent, busy, shown, trouble }) {
+    Object.assign(this, { path, unsent, busy, shown, trouble });
     this.current = null;
   }
 
@@ -89,7 +90,7 @@ export class Deck {
     if (this.#ahead.length >= AHEAD - 1) return;
     clearTimeout(this.#again);
     const here = [this.current, ...this.#ahead].filter(Boolean).map((article) => article.dataset.item);
-    const without = [...new Set([...here, ...this.busy()])].slice(-50);
+    const without = [...new Set([...here, ...this.unsent()])].slice(0, MOST_WITHOUT);
     const asked = new URLSearchParams([["limit", AHEAD], ...without.map((item) => ["without", item])]);
     const html = await this.#fetch(`${this.path}/items?${asked}`);
     if (html !== null) this.#take(html);
@@ -123,7 +124,8 @@ export class Deck {
   }
 
   #take(content) {
-    const known = new Set([this.current?.dataset.item, ...this.#ahead.map((each) => each.dataset.item), ...this.busy()]);
+    const here = [this.current, ...this.#ahead].map((each) => each?.dataset.item);
+    const known = new Set([...here, ...this.busy()]);
     const first = this.#deck.querySelector("article:not([hidden])");
     for (const article of [...content.querySelectorAll("article")]) {
       if (known.has(article.dataset.item) || article.dataset.item === first?.dataset.item) continue;

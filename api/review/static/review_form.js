@@ -37,7 +37,8 @@ export function readForm(form, button) {
   const moved = new Map();
   const fields = whole(tree, "", "", moved);
   const paths = new Map([...names].filter(([path]) => moved.has(path)).map(([path, own]) => [moved.get(path), own]));
-  return { decision: { ...(Array.isArray(fields) ? {} : fields), ...JSON.parse(button.value || "{}") }, note, names: paths };
+  const decision = { ...(Array.isArray(fields) ? {} : fields), ...JSON.parse(button.value || "{}") };
+  return { decision, note, names: paths };
 }
 
 /** The path of a field, as faults are told by. */

@@ -77,7 +77,8 @@ function pressed(event, article, act) {
   if (writing) return inField(event, article);
   if (event.repeat || !switchOff.checked) return event.key.startsWith("Arrow") ? step(event, article) : undefined;
   if (event.key.startsWith("Arrow")) return step(event, article);
-  if (event.key === "Enter" && event.target.matches?.("button, a, summary")) return undefined; // it presses what has the focus
+  // Enter presses what has the focus
+  if (event.key === "Enter" && event.target.matches?.("button, a, summary")) return undefined;
   if (event.key === "Enter" && event.target.matches?.("input")) event.preventDefault();
   const key = keyOf(event);
   const own = article && actionOf(article, key);
@@ -106,7 +107,10 @@ function press(event, element) {
 }
 
 // On a keyboard of another alphabet a letter's place counts.
-const keyOf = (event) => (/^[\x20-\x7e]$/.test(event.key) || !event.code.startsWith("Key") ? nameOfKey(event.key) : event.code.slice(3).toLowerCase());
+function keyOf(event) {
+  const isOurs = /^[\x20-\x7e]$/.test(event.key) || !event.code.startsWith("Key");
+  return isOurs ? nameOfKey(event.key) : event.code.slice(3).toLowerCase();
+}
 const nameOfKey = (key) => (key.length === 1 ? key.toLowerCase() : key);
 
 function step(event, article) {

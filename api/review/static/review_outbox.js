@@ -12,7 +12,8 @@ const SIGNED_OUT = new Set([401, 403]);
 // Whether asking again would give the same answer. A plain conflict: an earlier try under this key has just failed.
 const isFinal = ({ status, code }) => status < 500 && status !== 408 && status !== 429 && code !== "conflict";
 
-export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+const hex = (byte) => byte.toString(16).padStart(2, "0");
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
 
 /** Sends entries `{id, queue, item, op, body}` in order. `of`: the entry that this one takes back. */
 export class Outbox {
@@ -24,7 +25,7 @@ export class Outbox {
   #timer = 0;
   #paused = null;
 
-  /** `changed()`: the number of entries, or how sending goes, changed. `sent(entry, answer)`, `refused(entry, problem)`. */
+  /** `changed()`: how many there are, or how sending goes. `sent(entry, answer)`, `refused(entry, problem)`. */
   constructor(visitor, { changed, sent, refused }) {
     this.#place = `tuneyard.review.${visitor}`;
     const kept = read(this.#place);

@@ -16,7 +16,8 @@ export function tell(text, { link, bad = false } = {}) {
   notice.hidden = !text;
   notice.classList.toggle("bad", bad);
   if (!text) return notice.replaceChildren();
-  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Dismiss" });
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet" });
+  close.textContent = "Dismiss";
   close.addEventListener("click", () => tell(""));
   const words = Object.assign(document.createElement("span"), { textContent: text });
   const there = link ? [Object.assign(document.createElement("a"), { href: link.href, textContent: link.text })] : [];
@@ -32,8 +33,8 @@ const label = (name) => {
 export function plain(value) {
   if (value === null || value === undefined) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number") return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
-  return String(value);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  return String(typeof value === "number" ? Number(value.toPrecision(4)) : value);
 }
 
 /** Any JSON as a list of facts. */
@@ -45,7 +46,9 @@ export function facts(value) {
   }
   if (value !== null && typeof value === "object") {
     const list = Object.assign(document.createElement("dl"), { className: "facts" });
-    for (const [name, each] of Object.entries(value)) list.append(wrap("dt", document.createTextNode(label(name))), wrap("dd", facts(each)));
+    for (const [name, each] of Object.entries(value)) {
+      list.append(wrap("dt", document.createTextNode(label(name))), wrap("dd", facts(each)));
+    }
     return list;
   }
   return wrap("bdi", document.createTextNode(plain(value)));
