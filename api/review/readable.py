@@ -7,6 +7,7 @@ from typing import Any, Final
 
 _BRIEF: Final = 140
 _SMALL: Final = 80  # an object that is written whole
+_TOLD: Final = 6  # leaves that the short form names
 _MOST_LEAVES: Final = 200
 _LONGEST_LEAF: Final = 4000
 _IMAGE: Final = re.compile(r"img_[0-9a-f]{32}")
@@ -42,9 +43,9 @@ def readable(value: Any) -> Readable:
         if len(leaves) == _MOST_LEAVES:
             break
     telling = [leaf for leaf in leaves if not _OPAQUE.fullmatch(leaf.text)]
-    brief = ", ".join(f"{leaf.path.rpartition(' / ')[2]}: {leaf.text}" for leaf in telling[:6])
+    brief = ", ".join(f"{leaf.path.rpartition(' / ')[2]}: {leaf.text}" for leaf in telling[:_TOLD])
     image = next((leaf.text for leaf in leaves if _IMAGE.fullmatch(leaf.text)), None)
-    whole = len(brief) <= _SMALL and len(telling) == len(leaves)
+    whole = len(brief) <= _SMALL and len(telling) == len(leaves) <= _TOLD
     return Readable(brief=_cut(brief, _BRIEF) or "–", leaves=() if whole else tuple(leaves), image=image)  # noqa: RUF001
 
 
