@@ -44,20 +44,22 @@ class Stored:
     retracted_at: datetime | None
 
 
+# OFFSET 0 keeps each a probe for one item: no plan makes a join of it that must read all that waits before the first.
 _STANDING_ABOUT: Final[LiteralString] = """(
     SELECT {asked} FROM review_responses rr
     WHERE rr.pipeline = %(pipeline)s AND rr.kind = %(kind)s AND rr.item_id = {item} AND rr.retracted_at IS NULL)"""
 _NO_REWORK: Final[LiteralString] = """NOT EXISTS (
     SELECT FROM review_reworks rw
-    WHERE rw.pipeline = %(pipeline)s AND rw.kind = %(kind)s AND rw.item_id = {item} AND rw.put_back_at IS NULL)"""
+    WHERE rw.pipeline = %(pipeline)s AND rw.kind = %(kind)s AND rw.item_id = {item}
+      AND rw.put_back_at IS NULL OFFSET 0)"""
 _NOT_SKIPPED: Final[LiteralString] = """NOT EXISTS (
     SELECT FROM review_skips rs
     WHERE rs.pipeline = %(pipeline)s AND rs.kind = %(kind)s AND rs.reviewer = %(reviewer)s AND rs.item_id = {item}
-      AND rs.at > now() - interval '1 day')"""
+      AND rs.at > now() - interval '1 day' OFFSET 0)"""
 _NOT_ANOTHERS: Final[LiteralString] = """NOT EXISTS (
     SELECT FROM review_assignments ra
     WHERE ra.pipeline = %(pipeline)s AND ra.kind = %(kind)s AND ra.item_id = {item} AND ra.reviewer <> %(reviewer)s
-      AND NOT ra.done)"""
+      AND NOT ra.done OFFSET 0)"""
 
 
 def open_for(item: LiteralString) -> LiteralString:

@@ -46,13 +46,14 @@ class Merged:
     prediction_id: str | None
 
 
-# what a person could still tell of it
+# what a person could still tell of it; OFFSET 0 keeps it a probe for one cluster
 _OPEN: Final[LiteralString] = """
     c.state = 'open'
     AND EXISTS (SELECT FROM cluster_members m JOIN cluster_members n
                     ON n.cluster_id = m.cluster_id AND m.insight_id < n.insight_id
                 WHERE m.cluster_id = c.id
-                  AND NOT EXISTS (SELECT FROM pairs p WHERE p.a = m.insight_id AND p.b = n.insight_id))
+                  AND NOT EXISTS (SELECT FROM pairs p WHERE p.a = m.insight_id AND p.b = n.insight_id)
+                OFFSET 0)
 """
 _WAITS: Final[LiteralString] = f"{_OPEN} AND {open_for('c.id')}"
 # Four walks away from even odds, along an index each, so that the next items cost the same however many wait. A place
