@@ -73,6 +73,7 @@ def test_a_job_is_followed_live_until_it_has_succeeded(site: Site, go: Path) -> 
     go.touch()
     _state(page, "succeeded")
     expect(page.locator("[data-announce]")).to_contain_text("probe.hang: succeeded")
+    expect(page).to_have_title("probe.hang succeeded · Tuneyard")
     expect(page.locator("#bar-percent")).to_have_text("100 %")
     expect(page.get_by_role("heading", name="Result")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)

@@ -12,6 +12,7 @@ export async function fetchPage(signal) {
 /** Put the parts of a fetched page in the place of ours; returns whether anything changed. */
 export function swapParts(fetched) {
   let changed = false;
+  document.title = fetched.title;
   for (const old of document.querySelectorAll("[data-part]")) {
     const fresh = fetched.querySelector(`[data-part="${old.dataset.part}"]`);
     if (!fresh || old.isEqualNode(fresh)) continue;
