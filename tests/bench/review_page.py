@@ -24,6 +24,7 @@ from tests.support.waiting import wait_until
 _SIZES: Final = (1_000, 100_000)
 _KINDS: Final = {("dedup", "clusters"): "y", ("router", "labels"): "1"}  # (of pictures there are no 100,000 here)
 _KEYS: Final = 60
+_LOADS: Final = 20
 _PAUSE_MS: Final = 100.0  # a person looks at least so long
 _TARGET_MS: Final = 100
 _MEASURED: Final = "() => performance.getEntriesByName('review:next').map((each) => each.duration)"
@@ -37,16 +38,21 @@ def run(bench: Bench) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=os.geteuid() != 0)
         for (pipeline, kind), key in _KINDS.items():
-            took = []
+            took: list[list[float]] = []
+            loaded: dict[str, list[float]] = {"/review": [], f"/review/{pipeline}/{kind}": []}
             for size in _SIZES:
                 with psycopg.connect(get_settings().dsn(), autocommit=True) as conn:
                     full_queues.empty(conn)
                     full_queues.fill(conn, pipeline, kind, 1, size)
+                for path, figures in loaded.items():
+                    figures.append(_load(ours, cookie, path))
                 window = browser.new_context(base_url=ours.url, viewport={"width": 1280, "height": 800})
                 window.add_cookies([{"name": COOKIE, "value": cookie, "url": ours.url}])
                 took.append(_label(window.new_page(), f"/review/{pipeline}/{kind}", key))
                 window.close()
             _note(bench, f"{pipeline} {kind}", took)
+            for path, figures in loaded.items():
+                _note_loaded(bench, f"{path}, {pipeline} {kind}", figures)
         browser.close()
 
 
@@ -68,6 +74,19 @@ def _label(page: Page, path: str, key: str) -> list[float]:
             wait_until(lambda: len(page.evaluate(_MEASURED)) == 1)
     found: list[float] = page.evaluate(_MEASURED)
     return found
+
+
+def _load(ours: ApiServer, cookie: str, path: str) -> float:
+    """Return the median time of the server's answer with a page, in milliseconds."""
+    with httpx.Client(base_url=ours.url, cookies={COOKIE: cookie}, timeout=60, trust_env=False) as client:
+        took = [client.get(path).raise_for_status().elapsed.total_seconds() * 1000 for _ in range(_LOADS)]
+    return statistics.median(took)
+
+
+def _note_loaded(bench: Bench, what: str, figures: list[float]) -> None:
+    shown = " / ".join(f"{figure:.1f}" for figure in figures)
+    sizes = " / ".join(f"{size:,}" for size in _SIZES)
+    bench.note(f"page {what}, {sizes} waiting", "-", f"{shown} ms", f"{figures[-1] / figures[0]:.2f}", "-")
 
 
 def _note(bench: Bench, what: str, took: list[list[float]]) -> None:
