@@ -26,7 +26,7 @@ from api.review.drawing import (
 )
 from api.review.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
 
-_BAR: Final = 14.0
+_BAR: Final = 18.0
 _LONGEST_NAME: Final = 60
 
 
@@ -48,8 +48,8 @@ def bars(
     parts: list[Markup] = []
     y = 4.0
     for place, label in enumerate(labels):
-        parts.append(element("text", _cut(label), class_="name", x=0.0, y=y + 12))
-        y += 20
+        parts.append(element("text", _cut(label), class_="name", x=0.0, y=y + 15))
+        y += 24
         for index, (name, values) in enumerate(series.items()):
             value = known(values[place])
             written, size = _or_dash(value, write), scale(value or 0.0)
@@ -57,7 +57,7 @@ def bars(
             drawn = {"x": 0.0, "y": y, "width": max(size, 1.5), "height": _BAR, "rx": 2.0}
             parts.append(element("rect", told, class_=f"bar {look(index)}", **drawn))
             parts.append(element("text", written, class_="value", x=size + 8, y=y + _BAR / 2, dy=".35em"))
-            y += _BAR + 4
+            y += _BAR + 5
         y += 8
     names = list(series) if len(series) > 1 else []
     rows = [
