@@ -124,7 +124,10 @@ def spark(values: Sequence[float | None], *, title: str, width: float = 120.0, h
 def calibration(title: str, models: Sequence[tuple[str, Sequence[Bin]]]) -> Markup:
     """Draw how often answers of each confidence are right, for one model or more: on the diagonal is honest."""
     series = [Series(name=name, points=[(each.confidence, each.accuracy) for each in bins]) for name, bins in models]
-    return line(title, series, x="confidence", y="share that is right", low=0.0, high=1.0, percent=True, diagonal=True)
+    return line(
+        title, series, x="confidence", y="share that is right", low=0.0, high=1.0, ends=(0.0, 1.0), percent=True,
+        diagonal=True,
+    )  # fmt: skip
 
 
 def confusion(title: str, matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Markup:

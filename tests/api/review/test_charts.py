@@ -122,6 +122,16 @@ def test_stacked_shares_fill_the_column() -> None:
     assert heights[0] == pytest.approx(3 * heights[1], abs=0.05)
 
 
+def test_what_is_calibrated_lies_on_the_diagonal() -> None:
+    tree = parsed(charts.calibration("T", [("m", [Bin(0.25, 0.25, 9), Bin(0.5, 0.5, 9)])]))
+    diagonal = next(each.attrib["d"] for each in tree.iter("path") if each.get("class") == "diagonal")
+    x1, y1, x2, y2 = map(float, re.findall(r"[\d.]+", diagonal))
+
+    for dot in tree.iter("circle"):
+        share = (float(dot.attrib["cx"]) - x1) / (x2 - x1)
+        assert float(dot.attrib["cy"]) == pytest.approx(y1 + share * (y2 - y1), abs=0.05)
+
+
 def test_confusion_tells_right_from_wrong() -> None:
     tree = parsed(charts.confusion("T", [[9, 1], [0, 0]], ["a", "b"]))
 
