@@ -36,6 +36,10 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
   return answer;
 }
 
+// On a phone the navigation is wider than the screen: show where one is.
+const here = document.querySelector(".top nav [aria-current]");
+if (here) here.closest("ul").scrollLeft = here.offsetLeft - (window.innerWidth - here.offsetWidth) / 2;
+
 // A form that asks before it acts: <form data-confirm="Promote this model?">, or one of its buttons.
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset?.confirm;
