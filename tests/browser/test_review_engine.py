@@ -79,6 +79,7 @@ def test_scores_are_shown_only_when_asked_for_which_is_written_down(site: Site, 
     assert "0.86" not in page.content()
     page.keyboard.press("r")
     expect(_shown(page).locator(".revealed")).to_contain_text("Similarity mean")
+    expect(_shown(page).locator(".revealed")).to_contain_text("statement 2")  # not its id
     assert desk.rows("SELECT item_id, reviewer FROM review_reveals") == [(items[0], "ada")]
     accessible(page)
     shots(page, "review-revealed")

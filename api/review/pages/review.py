@@ -44,8 +44,9 @@ checked. ``data-after-reveal``: hidden until the person asked for the scores (wh
 ``data-score="confidence"`` is filled with that score then; all other scores are listed below the item by the engine.
 ``data-focus`` on a field: it has the focus when the item comes. ``data-enhance="review_images.js"`` on an element: that
 module's ``enhance(article)`` is called when the item is loaded. ``data-title`` on an element: what a screen reader is
-told when the item comes; else the item's kind and number. ``settle`` may return ``"told"``: a sentence that is shown
-when the decision has been stored. Styles: ``static/review.css``; ``static/review_<pipeline>.css`` is loaded where there
+told when the item comes; else the item's kind and number. ``data-id`` with ``data-called`` on an element: what revealed
+scores call the part of this id. ``settle`` may return ``"told"``: a sentence that is shown when the decision has been
+stored. Styles: ``static/review.css``; ``static/review_<pipeline>.css`` is loaded where there
 is one. Classes to build with: ``.content`` (what is looked at), ``.quote`` (a text as it is, ``<bdi>`` inside),
 ``.choices`` (the actions' bar, last in the template), ``.two`` (two columns, one on a phone), ``dl.facts``, ``.field``.
 """
@@ -53,8 +54,9 @@ is one. Classes to build with: ``.content`` (what is looked at), ``.quote`` (a t
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Path, Query
+from fastapi import Query
 from psycopg import Connection
+from pydantic import Field
 
 from api.review.queues import Queue, Shown, entries_of, next_shown, one_shown, queue_of
 from api.review.route import Visitor, page, site_router
@@ -68,7 +70,8 @@ ROUTERS: Final = (_site,)
 AHEAD: Final = 5
 """How many items a page begins with: the one that is shown, and those that wait in the browser."""
 _MOST: Final = 20
-_Ids = Annotated[list[Annotated[str, Path(pattern=r"^[a-z]{1,10}_[0-9a-f]{32}$")]], Query(max_length=50)]
+_ID: Final = r"^[a-z]{1,10}_[0-9a-f]{32}$"
+_Ids = Annotated[list[Annotated[str, Field(pattern=_ID)]], Query(max_length=50)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +96,7 @@ def show_queue(
     visitor: Visitor,
     pipeline: PipelineName,
     kind: Kind,
-    item: Annotated[str | None, Query(pattern=r"^[a-z]{1,10}_[0-9a-f]{32}$")] = None,
+    item: Annotated[str | None, Query(pattern=_ID)] = None,
 ) -> dict[str, Any]:
     """Show the next item of a queue, with some more behind it; ``item``: begin with this one."""
     queue = queue_of(pipeline, kind)

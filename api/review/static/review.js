@@ -7,7 +7,7 @@ import { readForm } from "./review_form.js";
 import { listen, nameOf, showLegend } from "./review_keys.js";
 import { newKey, Outbox, read, write } from "./review_outbox.js";
 import { showPace } from "./review_pace.js";
-import { announce, facts, plain, tell } from "./review_words.js";
+import { announce, facts, namesIn, plain, tell } from "./review_words.js";
 
 const page = document.getElementById("review");
 const { pipeline, kind, visitor } = page.dataset;
@@ -121,7 +121,7 @@ async function reveal() {
   const title = Object.assign(document.createElement("h3"), { textContent: "Scores" });
   const note = Object.assign(document.createElement("p"), { className: "hint" });
   note.textContent = "That you saw them is written down with your decision.";
-  place.replaceChildren(title, facts(found.scores), note);
+  place.replaceChildren(title, facts(found.scores, namesIn(article)), note);
   place.hidden = false;
   announce("Scores are shown below the item. That you saw them is written down.");
   refreshBar();

@@ -37,21 +37,25 @@ export function plain(value) {
   return String(typeof value === "number" ? Number(value.toPrecision(4)) : value);
 }
 
-/** Any JSON as a list of facts. */
-export function facts(value) {
+/** What an item's parts are called, by id: `<li data-id="ins_…" data-called="statement 1">`. */
+export const namesIn = (article) =>
+  new Map([...article.querySelectorAll("[data-id]")].map((each) => [each.dataset.id, each.dataset.called]));
+
+/** Any JSON as a list of facts. `names`: what to call a text instead. */
+export function facts(value, names = new Map()) {
   if (Array.isArray(value)) {
     const list = Object.assign(document.createElement("ol"), { className: "plain" });
-    list.append(...value.map((each) => wrap("li", facts(each))));
+    list.append(...value.map((each) => wrap("li", facts(each, names))));
     return value.length ? list : document.createTextNode("none");
   }
   if (value !== null && typeof value === "object") {
     const list = Object.assign(document.createElement("dl"), { className: "facts" });
     for (const [name, each] of Object.entries(value)) {
-      list.append(wrap("dt", document.createTextNode(label(name))), wrap("dd", facts(each)));
+      list.append(wrap("dt", document.createTextNode(label(name))), wrap("dd", facts(each, names)));
     }
     return list;
   }
-  return wrap("bdi", document.createTextNode(plain(value)));
+  return wrap("bdi", document.createTextNode(names.get(value) ?? plain(value)));
 }
 
 function wrap(name, child) {
