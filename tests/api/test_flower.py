@@ -74,6 +74,7 @@ def test_of_its_headers_few_are_passed_on(person: httpx.Client, flower: Flower) 
     ("reply", "told"),
     [
         (Reply(status=401), "Flower does not take this front"),
+        (Reply(status=404), "Flower has no pages under /flower"),
         (Reply(status=500, body=b"Traceback"), "Flower answers 500"),
         (Reply(status=302, headers={"Location": "https://elsewhere.example"}), "Flower answers 302"),
         (Reply(delivery=Delivery.DROP), "Flower does not answer"),

@@ -28,6 +28,7 @@ _site = site_router()
 ROUTERS: Final = (_site,)
 
 _SHOWN: Final = re.compile(r"|workers|worker/.+|tasks|tasks/datatable|task/.+|broker|api/workers|static/.+")
+_ALWAYS: Final = frozenset({"", "workers", "tasks", "broker"})
 _ASKED: Final = ("accept", "if-none-match", "if-modified-since")
 _PASSED_ON: Final = ("content-type", "etag", "last-modified")
 _MOST_BYTES: Final = 16_000_000
@@ -90,6 +91,8 @@ async def _ask(settings: Settings, request: Request, path: str, stack: AsyncExit
         raise UnavailableError(
             "Flower does not take this front's password", advice="give both the same FLOWER_PASSWORD"
         )
+    if answer.status_code == HTTPStatus.NOT_FOUND and path in _ALWAYS:
+        raise UnavailableError(f"Flower has no pages under {PATH}", advice="start it with FLOWER_URL_PREFIX=flower")
     if answer.is_redirect or answer.is_server_error:
         raise UnavailableError(f"Flower answers {answer.status_code}", advice="its log says more")
     return answer
