@@ -175,3 +175,14 @@ def test_secrets_of_an_older_version_get_what_is_new_and_keep_the_rest(home: Hom
     grown = home.secrets()
     assert grown.model_dump(exclude={"trainer_key"}) == without
     assert home.secrets() == grown
+
+
+def test_flower_listens_for_the_front_alone_and_only_the_front_knows_its_password(home: Home) -> None:
+    plan, password = plan_of(home), home.secrets().flower_password
+    envs = {part.name: part.env for part in plan.parts}
+    assert envs["flower"]["FLOWER_ADDRESS"] == LOOPBACK
+    assert envs["flower"]["FLOWER_BASIC_AUTH"] == f"tuneyard:{password}"
+    assert envs["flower"]["FLOWER_READ_ONLY"] == "true"
+    assert envs["api"]["FLOWER_URL"] == plan.flower_url
+    assert [name for name, env in envs.items() if password in env.values()] == ["api"]
+    assert password not in plan.exports.values()
