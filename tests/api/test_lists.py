@@ -71,6 +71,7 @@ def test_lists_of_nothing_are_empty(client: httpx.Client, path: str) -> None:
         f"predictions/pred_{NONE}",
         f"lineage/pred_{NONE}",
         f"lineage/ex_{NONE}",
+        f"lineage/img_{NONE}",
     ],
 )
 def test_what_is_not_there_is_a_problem_with_advice(client: httpx.Client, path: str) -> None:
