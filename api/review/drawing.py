@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, LiteralString, TypeVar
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def element(name: LiteralString, /, *inside: object, **attributes: object) -> Ma
 
 def together(parts: Sequence[object]) -> Markup:
     """Join parts, each escaped unless it is Markup."""
-    return Markup("").join(short(part) for part in parts)
+    return Markup("").join(escape(short(part)) for part in parts)
 
 
 def short(value: object) -> object:

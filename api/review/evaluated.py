@@ -142,7 +142,8 @@ def _confusions(
 ) -> list[Markup]:
     drawn = []
     for name, figures in zip(names, (ours, other), strict=True):
-        matrix, labels = figures.get("confusion"), figures.get("labels")
+        matrix: Any = figures.get("confusion")
+        labels: Any = figures.get("labels")
         if _is_matrix(matrix) and isinstance(labels, list):
             drawn.append(charts.confusion(f"Confusion of {name}", matrix, [str(label) for label in labels]))
     return drawn
