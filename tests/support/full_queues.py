@@ -28,7 +28,7 @@ def fill(conn: Connection, pipeline: str, kind: str, first: int, last: int) -> N
     queues = _queues(pipeline)
     for statement in queues.FILL[kind]:
         conn.execute(statement.encode(), {"first": first, "last": last} if "%(" in statement else None)
-    conn.execute(f"ANALYZE {queues.TABLES}, {_WORK}".encode())
+    conn.execute(f"ANALYZE {queues.TABLES}".encode())
 
 
 def empty(conn: Connection) -> None:

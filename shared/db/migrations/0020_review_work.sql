@@ -12,7 +12,10 @@ CREATE UNIQUE INDEX review_responses_replaced ON review_responses (replaced_by) 
 ALTER TABLE review_responses ADD COLUMN queue text;
 UPDATE review_responses SET queue = kind;
 ALTER TABLE review_responses ALTER COLUMN queue SET NOT NULL;
-CREATE INDEX review_responses_pace ON review_responses (pipeline, queue, reviewer, at DESC) WHERE retracted_at IS NULL;
+-- Whose comes first: what asks for an item must find no other index than the one that begins with pipeline, kind and
+-- item, whatever the planner knows of the table yet. So the other one goes, too.
+CREATE INDEX review_responses_pace ON review_responses (reviewer, pipeline, queue, at DESC) WHERE retracted_at IS NULL;
+DROP INDEX review_responses_by_reviewer;
 
 -- ---------------------------------------------------------------- work on items; kind: that of the responses
 
@@ -40,7 +43,6 @@ CREATE TABLE review_reworks (
     CHECK ((put_back_at IS NULL) = (put_back_by IS NULL))
 );
 CREATE UNIQUE INDEX review_reworks_open ON review_reworks (pipeline, kind, item_id) WHERE put_back_at IS NULL;
-CREATE INDEX review_reworks_listed ON review_reworks (pipeline, kind, id DESC) WHERE put_back_at IS NULL;
 
 -- Who is to decide on an item. It is hidden from others until that person has responded.
 CREATE TABLE review_assignments (
@@ -56,7 +58,7 @@ CREATE TABLE review_assignments (
                                                   -- more); derived with each response
     PRIMARY KEY (pipeline, kind, item_id)
 );
-CREATE INDEX review_assignments_open ON review_assignments (pipeline, kind, reviewer, at, place) WHERE NOT done;
+CREATE INDEX review_assignments_open ON review_assignments (reviewer, pipeline, kind, at, place) WHERE NOT done;
 
 -- ---------------------------------------------------------------- dedup: merges by a model, the least sure first
 
