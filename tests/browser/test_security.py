@@ -57,6 +57,7 @@ def test_a_form_of_another_site_does_nothing(site: Site, other_site: str, elsewh
                 document.body.append(form); form.submit(); }""",
                 f"{site.url}{path}",
             )
+        elsewhere.wait_for_url(f"{site.url}{path}")
         assert answered.value.request.headers["origin"] == other_site
         assert answered.value.status == 403, path
     assert jobs_of(site) == 0
