@@ -1,33 +1,23 @@
 """Dedup's queues in a browser: clusters and merges by the keyboard alone, differences marked, hostile statements."""
 
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from shared.pipelines.dedup.contracts import insight_id
 from tests.shared.pipelines.dedup.desk import Desk
 from tests.support.browser import Site, SiteProcess, accessible, shots
+from tests.support.review_pages import PATH, empty_desk, shown
 from tests.support.waiting import wait_until
 
-PATH: Final = "/review/dedup/clusters"
 MANY: Final = 20
 HOSTILE: Final = "<img src=x onerror=alert(1)></article><script>alert(2)</script>{{ 7 * 7 }} ${1} \u202eabc"
-EMPTY: Final = (
-    "TRUNCATE review_responses, review_reveals, review_skips, review_reworks, review_assignments, clusters, pairs,"
-    " insights, merged_statements CASCADE"
-)
 
 
 @pytest.fixture
 def desk(site_process: SiteProcess) -> Desk:
-    desk = Desk(site_process.database)
-    desk.change(EMPTY)
-    return desk
-
-
-def _shown(page: Page) -> Any:
-    return page.locator("#deck article:not([hidden])")
+    return empty_desk(site_process.database)
 
 
 def _trios(desk: Desk, count: int) -> list[str]:
@@ -45,10 +35,10 @@ def test_twenty_clusters_are_decided_with_the_keyboard_alone(site: Site, desk: D
     page = site.visit(PATH, scopes=["review"])
     expected = {}
     for number in range(MANY):
-        item = str(_shown(page).get_attribute("data-item"))
+        item = str(shown(page).get_attribute("data-item"))
         for key in (["y"], ["n"], ["1", "2", "Enter"])[number % 3]:
             page.keyboard.press(key)
-        expect(_shown(page)).not_to_have_attribute("data-item", item)
+        expect(shown(page)).not_to_have_attribute("data-item", item)
         expected[item] = ("approve", "reject", "partial")[number % 3]
     wait_until(lambda: len(desk.rows("SELECT FROM review_responses")) == MANY)
     found = dict(desk.rows("SELECT item_id, decision ->> 'decision' FROM review_responses"))
@@ -62,7 +52,7 @@ def test_twenty_clusters_are_decided_with_the_keyboard_alone(site: Site, desk: D
 def test_too_few_or_all_are_no_subset(site: Site, desk: Desk) -> None:
     _trios(desk, 1)
     page = site.visit(PATH, scopes=["review"])
-    only = _shown(page).get_by_role("button", name="Only the chosen")
+    only = shown(page).get_by_role("button", name="Only the chosen")
     for keys in ("1", "23"):
         for key in keys:
             page.keyboard.press(key)
@@ -79,24 +69,24 @@ def test_differences_are_marked_and_hostile_texts_stay_texts(site: Site, desk: D
     desk.cluster("Sales rose in May.", "Sales fell in May.", similarity=0.86)
     desk.cluster(HOSTILE, f"{HOSTILE} again", similarity=0.99)
     page = site.visit(PATH, scopes=["review"])
-    expect(_shown(page).locator("mark")).to_have_text(["fell", "rose"], use_inner_text=True)
+    expect(shown(page).locator("mark")).to_have_text(["fell", "rose"], use_inner_text=True)
     page.keyboard.press("n")
-    expect(_shown(page).locator(".statement").first).to_contain_text("<script>alert(2)</script>{{ 7 * 7 }}")
+    expect(shown(page).locator(".statement").first).to_contain_text("<script>alert(2)</script>{{ 7 * 7 }}")
     assert page.locator("article img").count() == 0
 
 
 def test_a_cluster_that_changed_meanwhile_comes_again(site: Site, desk: Desk) -> None:
     first, second = _trios(desk, 2)
     page = site.visit(PATH, scopes=["review"])
-    expect(_shown(page)).to_have_attribute("data-item", first)
+    expect(shown(page)).to_have_attribute("data-item", first)
     desk.change("INSERT INTO cluster_members VALUES (%s, %s)", first, desk.insight("A fourth voice."))
     page.keyboard.press("y")
     expect(page.locator("#trouble")).to_contain_text("the item comes again")
     assert desk.rows("SELECT FROM review_responses") == []
-    expect(_shown(page)).to_have_attribute("data-item", second)
+    expect(shown(page)).to_have_attribute("data-item", second)
     page.keyboard.press("n")
-    expect(_shown(page)).to_have_attribute("data-item", first)
-    expect(_shown(page)).to_contain_text("A fourth voice.")
+    expect(shown(page)).to_have_attribute("data-item", first)
+    expect(shown(page)).to_contain_text("A fourth voice.")
     page.keyboard.press("y")
     wait_until(lambda: len(desk.rows("SELECT FROM review_responses")) == 2)
 
@@ -111,11 +101,11 @@ def test_merges_are_kept_or_parted(site: Site, desk: Desk) -> None:
             merged, kept, f"Young teams like chat best ({number}).", 0.91 + number / 100,
         )  # fmt: skip
     page = site.visit("/review/dedup/merges", scopes=["review"])
-    expect(_shown(page)).to_contain_text("Came in")
+    expect(shown(page)).to_contain_text("Came in")
     accessible(page)
     shots(page, "review-dedup-merges")
     page.keyboard.press("y")
-    expect(_shown(page)).to_contain_text("(1)")
+    expect(shown(page)).to_contain_text("(1)")
     page.keyboard.press("n")
     wait_until(lambda: len(desk.rows("SELECT FROM review_responses WHERE kind = 'merges'")) == 2)
     assert sorted(desk.labels().values()) == ["merge", "separate"]

@@ -1,123 +1,97 @@
-"""What every queue's page keeps: nothing is lost, nothing is overwritten, and one can always go back."""
-
-from typing import Any, Final
+"""What every queue's page keeps: one can always go back, nobody overwrites anybody, and each key does one thing."""
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 from tests.shared.pipelines.dedup.desk import Desk
 from tests.support.browser import Site, SiteProcess, accessible, shots
+from tests.support.review_pages import PATH, empty_desk, put_pairs, shown, shows, standing
 from tests.support.waiting import wait_until
-
-PATH: Final = "/review/dedup/clusters"
-API: Final = "**/v1/review/dedup/clusters/cl_*"
-EMPTY: Final = (
-    "TRUNCATE review_responses, review_reveals, review_skips, review_reworks, review_assignments, clusters, pairs,"
-    " insights CASCADE"
-)
 
 
 @pytest.fixture
 def desk(site_process: SiteProcess) -> Desk:
-    desk = Desk(site_process.database)
-    desk.change(EMPTY)
-    return desk
+    return empty_desk(site_process.database)
 
 
 @pytest.fixture
 def items(desk: Desk) -> list[str]:
     """Twelve pairs that wait, in the order in which they come."""
-    for number in range(12):
-        desk.cluster(f"Tea before {number}.", f"Coffee before {number}.", similarity=0.86 + number / 1000)
-    return [item.id for item in desk.waiting(12, by="tester")]
-
-
-def _shown(page: Page) -> Any:
-    return page.locator("#deck article:not([hidden])")
-
-
-def _shows(page: Page, item: str) -> None:
-    expect(_shown(page)).to_have_attribute("data-item", item)
-
-
-def _standing(desk: Desk) -> dict[str, str]:
-    """What stands: the item, and what was said."""
-    found = desk.rows("SELECT item_id, decision ->> 'decision' FROM review_responses WHERE retracted_at IS NULL")
-    return dict(found)
+    return put_pairs(desk)
 
 
 def test_undo_goes_back_with_what_was_said_and_undoes_it_on_the_server(
     site: Site, desk: Desk, items: list[str]
 ) -> None:
     page = site.visit(PATH, scopes=["review"])
-    _shows(page, items[0])
+    shows(page, items[0])
     for key in "yny":
         page.keyboard.press(key)
-    wait_until(lambda: len(_standing(desk)) == 3)
+    wait_until(lambda: len(standing(desk)) == 3)
     page.keyboard.press("u")
-    _shows(page, items[2])
-    expect(_shown(page).locator(".was")).to_contain_text("The same")
+    shows(page, items[2])
+    expect(shown(page).locator(".was")).to_contain_text("The same")
     page.keyboard.press("u")
-    _shows(page, items[1])
-    expect(_shown(page).locator(".was")).to_contain_text("Different")
-    wait_until(lambda: _standing(desk) == {items[0]: "approve"})
+    shows(page, items[1])
+    expect(shown(page).locator(".was")).to_contain_text("Different")
+    wait_until(lambda: standing(desk) == {items[0]: "approve"})
     page.keyboard.press("y")
-    _shows(page, items[2])
+    shows(page, items[2])
     page.keyboard.press("n")
-    _shows(page, items[3])
-    wait_until(lambda: _standing(desk) == {items[0]: "approve", items[1]: "approve", items[2]: "reject"})
+    shows(page, items[3])
+    wait_until(lambda: standing(desk) == {items[0]: "approve", items[1]: "approve", items[2]: "reject"})
     page.reload()  # what was done is known after that too
-    _shows(page, items[3])
+    shows(page, items[3])
     page.keyboard.press("u")
-    _shows(page, items[2])
-    wait_until(lambda: _standing(desk) == {items[0]: "approve", items[1]: "approve"})
+    shows(page, items[2])
+    wait_until(lambda: standing(desk) == {items[0]: "approve", items[1]: "approve"})
 
 
 def test_scores_are_shown_only_when_asked_for_which_is_written_down(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"], who="ada")
-    _shows(page, items[0])
+    shows(page, items[0])
     assert "0.86" not in page.content()
     page.keyboard.press("r")
-    expect(_shown(page).locator(".revealed")).to_contain_text("Similarity mean")
-    expect(_shown(page).locator(".revealed")).to_contain_text("statement 2")  # not its id
+    expect(shown(page).locator(".revealed")).to_contain_text("Similarity mean")
+    expect(shown(page).locator(".revealed")).to_contain_text("statement 2")  # not its id
     assert desk.rows("SELECT item_id, reviewer FROM review_reveals") == [(items[0], "ada")]
     accessible(page)
     shots(page, "review-revealed")
     page.keyboard.press("y")
     page.keyboard.press("y")
-    wait_until(lambda: len(_standing(desk)) == 2)
+    wait_until(lambda: len(standing(desk)) == 2)
     found = desk.rows("SELECT item_id FROM review_responses WHERE NOT blind")
     assert found == [(items[0],)]
 
 
 def test_skipped_items_come_back_last_and_undo_brings_one_back(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"])
-    _shows(page, items[0])
+    shows(page, items[0])
     page.keyboard.press("s")
-    _shows(page, items[1])
+    shows(page, items[1])
     wait_until(lambda: desk.rows("SELECT item_id FROM review_skips") == [(items[0],)])
     page.keyboard.press("u")
-    _shows(page, items[0])
+    shows(page, items[0])
     wait_until(lambda: desk.rows("SELECT item_id FROM review_skips") == [])
     page.keyboard.press("s")
     for item in items[1:]:
-        _shows(page, item)
+        shows(page, item)
         page.keyboard.press("y")
-    _shows(page, items[0])  # nothing else waits
+    shows(page, items[0])  # nothing else waits
     page.keyboard.press("n")
     expect(page.get_by_text("Nothing waits here")).to_be_visible()
-    wait_until(lambda: len(_standing(desk)) == 12)
+    wait_until(lambda: len(standing(desk)) == 12)
 
 
 def test_what_needs_rework_waits_for_nobody_until_it_is_put_back(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"], who="ada")
-    _shows(page, items[0])
+    shows(page, items[0])
     page.keyboard.press("w")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Say what must be put right.")).to_be_visible()
     page.keyboard.type("uswr? <b>not</b> keys")  # while one writes, letters are letters
     page.keyboard.press("Control+Enter")
-    _shows(page, items[1])
+    shows(page, items[1])
     wait_until(lambda: len(desk.rows("SELECT FROM review_reworks WHERE put_back_at IS NULL")) == 1)
     other = site.visit("/review", scopes=["review"], who="bo")
     expect(other.get_by_role("row")).to_contain_text(["Queue", "uswr? <b>not</b> keys"])
@@ -130,7 +104,7 @@ def test_what_needs_rework_waits_for_nobody_until_it_is_put_back(site: Site, des
 
 def test_taken_for_oneself_it_is_hidden_from_others(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"], who="ada")
-    _shows(page, items[0])
+    shows(page, items[0])
     page.keyboard.press("a")
     expect(page.get_by_role("button", name="Open for all")).to_be_visible()
     assert items[0] not in [item.id for item in desk.waiting(by="bo")]
@@ -169,114 +143,49 @@ def test_the_next_ones_are_taken_or_assigned_to_somebody(site: Site, desk: Desk,
 def test_two_people_at_once_overwrite_nothing(site: Site, desk: Desk, items: list[str]) -> None:
     pages = [site.visit(PATH, scopes=["review"], who=who) for who in ("ada", "bo")]
     for page, key in zip(pages, "yn", strict=True):
-        _shows(page, items[0])
+        shows(page, items[0])
         page.keyboard.press(key)
-        _shows(page, items[1])
+        shows(page, items[1])
     wait_until(lambda: len(desk.rows("SELECT FROM review_responses WHERE retracted_at IS NULL")) == 2)
     found = desk.rows("SELECT reviewer, decision ->> 'decision' FROM review_responses ORDER BY 1")
     assert found == [("ada", "approve"), ("bo", "reject")]
 
 
-def test_without_a_connection_nothing_is_lost(site: Site, desk: Desk, items: list[str]) -> None:
-    page = site.visit(PATH, scopes=["review"])
-    expect(page.locator("#deck article")).to_have_count(5)
-    page.context.set_offline(True)
-    for item in items[:4]:
-        _shows(page, item)
-        page.keyboard.press("y")
-    page.keyboard.press("u")  # of one that was not sent: it never was said
-    _shows(page, items[3])
-    expect(page.get_by_text("3 decisions not yet sent")).to_be_visible()
-    accessible(page)
-    shots(page, "review-not-sent")
-    assert _standing(desk) == {}
-    for item in items[3:5]:
-        _shows(page, item)
-        page.keyboard.press("n")
-    expect(page.get_by_text("No connection: the next items come when it is back.")).to_be_visible()
-    expect(page.get_by_text("Nothing waits here")).to_be_hidden()
-    page.context.set_offline(False)
-    _shows(page, items[5])
-    wait_until(lambda: _standing(desk) == dict.fromkeys(items[:3], "approve") | dict.fromkeys(items[3:5], "reject"))
-    expect(page.get_by_text("not yet sent")).to_have_count(0)
-    expect(page.locator("#trouble")).to_be_hidden()
-
-
-def test_a_lost_answer_and_a_reload_send_nothing_twice(site: Site, desk: Desk, items: list[str]) -> None:
-    page = site.visit(PATH, scopes=["review"])
-    _shows(page, items[0])
-    lost: list[int] = []
-
-    def lose(route: Route) -> None:
-        lost.append(route.fetch().status)
-        route.abort()
-
-    page.route(API, lose)
-    page.keyboard.press("y")
-    _shows(page, items[1])
-    page.keyboard.press("n")
-    wait_until(lambda: _standing(desk) == {items[0]: "approve"})
-    expect(page.get_by_text("2 decisions not yet sent")).to_be_visible()
-    page.on("dialog", lambda dialog: dialog.accept())  # the browser asks whether one wants to leave
-    page.unroute(API)
-    page.reload()
-    _shows(page, items[2])
-    wait_until(lambda: _standing(desk) == {items[0]: "approve", items[1]: "reject"})
-    assert lost
-    assert set(lost) == {200}
-    assert len(desk.rows("SELECT FROM review_responses")) == 2
-
-
-def test_who_is_signed_out_meanwhile_signs_in_and_loses_nothing(site: Site, desk: Desk, items: list[str]) -> None:
-    page = site.visit(PATH, scopes=["review"], who="cleo")
-    _shows(page, items[0])
-    page.context.clear_cookies()
-    page.keyboard.press("y")
-    page.keyboard.press("n")
-    expect(page.get_by_text("You are signed out. 2 decisions not yet sent")).to_be_visible()
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("link", name="Sign in").click()
-    page.get_by_label("API key").fill(site.key(["review"], "cleo"))
-    page.get_by_role("button", name="Sign in").click()
-    _shows(page, items[2])
-    wait_until(lambda: _standing(desk) == {items[0]: "approve", items[1]: "reject"})
-
-
 def test_keys_can_be_switched_off_and_a_key_held_down_acts_once(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"])
-    _shows(page, items[0])
+    shows(page, items[0])
     page.keyboard.down("y")
     page.keyboard.down("y")  # as a key repeats that is held
     page.keyboard.up("y")
-    _shows(page, items[1])
+    shows(page, items[1])
     page.keyboard.press("?")
     page.get_by_label("Single keys act").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("y")
-    _shows(page, items[1])
+    shows(page, items[1])
     page.keyboard.press("ArrowDown")
-    expect(_shown(page).get_by_role("button", name="The same")).to_be_focused()
+    expect(shown(page).get_by_role("button", name="The same")).to_be_focused()
     page.keyboard.press("Enter")  # what has the focus is pressed
-    _shows(page, items[2])
-    wait_until(lambda: len(_standing(desk)) == 2)
+    shows(page, items[2])
+    wait_until(lambda: len(standing(desk)) == 2)
 
 
 def test_the_page_works_without_script(site: Site, desk: Desk, items: list[str]) -> None:
     page = site.visit(PATH, scopes=["review"], java_script_enabled=False)
-    _shows(page, items[0])
-    _shown(page).get_by_role("button", name="The same").click()
+    shows(page, items[0])
+    shown(page).get_by_role("button", name="The same").click()
     expect(page.get_by_role("status").first).to_have_text("Your decision is stored.")
-    _shows(page, items[1])
+    shows(page, items[1])
     page.get_by_role("button", name="Reveal the scores").click()
-    expect(_shown(page).locator(".revealed")).to_contain_text("Similarity mean")
+    expect(shown(page).locator(".revealed")).to_contain_text("Similarity mean")
     page.get_by_role("button", name="Skip").click()
-    _shows(page, items[2])
+    shows(page, items[2])
     page.get_by_role("button", name="Needs rework").click()
-    expect(_shown(page).get_by_role("alert")).not_to_be_empty()
+    expect(shown(page).get_by_role("alert")).not_to_be_empty()
     page.get_by_role("textbox", name="What needs rework").fill("Another language.")
     page.get_by_role("button", name="Needs rework").click()
-    _shows(page, items[3])
-    assert _standing(desk) == {items[0]: "approve"}
+    shows(page, items[3])
+    assert standing(desk) == {items[0]: "approve"}
 
 
 def test_pages_are_for_those_who_review(site: Site) -> None:
