@@ -10,10 +10,10 @@ from typing import Final, Literal
 from markupsafe import Markup
 from psycopg import Connection
 
-from api.review import charts, distributions, words
-from api.review.charts import Mark, Series
+from api.review import charts, words
+from api.review.charts import Mark, Series, distributions
+from api.review.charts.figures import HEIGHT
 from api.review.facets import Facet, facets
-from api.review.figures import HEIGHT
 from shared.contracts import Path
 from shared.db import drift, promotions
 from shared.db.drift import Answered, Said, Slice

@@ -19,7 +19,8 @@ from starlette.responses import Response
 
 from api.deps import FrontDep
 from api.paging import DatasetId
-from api.review import charts, distributions
+from api.review import charts
+from api.review.charts import distributions
 from api.review.facets import facets
 from api.review.readable import Readable, readable
 from api.review.render import render

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.deps import FrontDep
 from api.paging import AnyId
-from api.review.lineage_drawing import draw, link_of, page_of, some, without_names
+from api.review.charts.lineage import draw, link_of, page_of, some, without_names
 from api.review.render import render
 from api.review.route import Visitor, page, site_router
 from shared.contracts import Scope

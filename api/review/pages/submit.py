@@ -11,10 +11,10 @@ from psycopg import Connection
 from starlette.requests import Request
 
 from api.deps import FrontDep
-from api.review.form_values import Given
 from api.review.forms import Form, form_of, written
+from api.review.forms.suggestions import suggestions
+from api.review.forms.values import Given
 from api.review.route import Visitor, page, site_router
-from api.review.suggestions import suggestions
 from shared import jobs
 from shared.contracts import JsonObject
 from shared.errors import ConflictError

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from api.review.form_values import Kind
 from api.review.forms import Field as FormField
 from api.review.forms import Form, form_of, read, values_of, written
+from api.review.forms.values import Kind
 from api.review.render import environment
 from shared.contracts import Contract, JsonObject
 from shared.files import Upload

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from api.review.lineage_drawing import draw, some, without_names
+from api.review.charts.lineage import draw, some, without_names
 from shared.lineage import LineageNode
 
 HOSTILE = "<script>alert(1)</script>"

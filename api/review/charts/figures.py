@@ -8,7 +8,19 @@ from typing import Final
 from markupsafe import Markup
 
 from api.review import words
-from api.review.drawing import BELOW, SERIES, TOP, WIDTH, Mark, Scale, Write, element, number_of, thinned, together
+from api.review.charts.drawing import (
+    BELOW,
+    SERIES,
+    TOP,
+    WIDTH,
+    Mark,
+    Scale,
+    Write,
+    element,
+    number_of,
+    thinned,
+    together,
+)
 
 HEIGHT: Final = 260.0
 NONE: Final = "–"  # noqa: RUF001  (a dash where there is no figure)

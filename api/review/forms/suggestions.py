@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from psycopg import Connection
 
-from api.review.form_values import Kind
 from api.review.forms import Field, Form
+from api.review.forms.values import Kind
 from shared import ids, jobs
 from shared.db import datasets, models
 from shared.registry import pipelines

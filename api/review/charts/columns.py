@@ -7,7 +7,7 @@ from typing import Final
 from markupsafe import Markup
 
 from api.review import words
-from api.review.drawing import (
+from api.review.charts.drawing import (
     LEFT,
     RIGHT,
     WIDTH,
@@ -24,7 +24,7 @@ from api.review.drawing import (
     upward,
     vertical_axis,
 )
-from api.review.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
+from api.review.charts.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
 
 _BAR: Final = 18.0
 _LONGEST_NAME: Final = 60

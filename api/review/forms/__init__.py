@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from api.review.form_faults import Fault, faults_of
-from api.review.form_values import KEEPS_SPACES, Given, Kind, Unreadable, text_of, value_of
+from api.review.forms.faults import Fault, faults_of
+from api.review.forms.values import KEEPS_SPACES, Given, Kind, Unreadable, text_of, value_of
 from shared.contracts import JsonObject
 from shared.files import UPLOAD_DESCRIPTION, UPLOAD_MARK
 

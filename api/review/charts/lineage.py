@@ -13,7 +13,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from api.review import words
-from api.review.drawing import element, together
+from api.review.charts.drawing import element, together
 from shared.lineage import LineageNode
 
 MORE: Final = "more"

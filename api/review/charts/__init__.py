@@ -13,8 +13,8 @@ from typing import Final
 from markupsafe import Markup
 
 from api.review import words
-from api.review.columns import bars, histogram, stacked
-from api.review.drawing import (
+from api.review.charts.columns import bars, histogram, stacked
+from api.review.charts.drawing import (
     BELOW,
     LEFT,
     RIGHT,
@@ -36,7 +36,7 @@ from api.review.drawing import (
     upward,
     vertical_axis,
 )
-from api.review.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
+from api.review.charts.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
 
 __all__ = ["Bin", "Mark", "Series", "bars", "calibration", "confusion", "histogram", "line", "spark", "stacked"]
 
