@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from api.review import shown, words
+from api.review import words
+from api.review.views import shown
 from api.sessions import CSRF_FIELD, Session
 from shared import flower
 from shared.contracts import Scope

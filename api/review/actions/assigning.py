@@ -6,7 +6,7 @@ from fastapi import Form, Request
 from starlette.responses import Response
 
 from api.deps import FrontDep
-from api.review.queues import entries_of
+from api.review.items.queues import entries_of
 from api.review.render import render
 from api.review.route import Visitor, require, send_to, site_router
 from api.routes.review import Kind, PipelineName

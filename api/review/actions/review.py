@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from api.deps import FrontDep
 from api.middleware import BODY
-from api.review.decisions import WHOLE, WITH_FIELDS, Written, read_form
-from api.review.queues import Queue, one_shown, queue_of
+from api.review.items.decisions import WHOLE, WITH_FIELDS, Written, read_form
+from api.review.items.queues import Queue, one_shown, queue_of
 from api.review.render import render
 from api.review.route import Visitor, require, send_to, site_router
 from api.routes.review import ItemId, Kind, PipelineName

@@ -21,10 +21,10 @@ from api.deps import FrontDep
 from api.paging import DatasetId
 from api.review import charts
 from api.review.charts import distributions
-from api.review.facets import facets
-from api.review.readable import Readable, readable
 from api.review.render import render
 from api.review.route import Visitor, site_router
+from api.review.views.facets import facets
+from api.review.views.readable import Readable, readable
 from shared.contracts import Scope, Split
 from shared.datasets import Dataset, open_dataset
 from shared.db import datasets, lineage, models

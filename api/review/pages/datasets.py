@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from api.deps import FrontDep
 from api.paging import Cursor, DatasetId
-from api.review.readable import readable
 from api.review.render import render
 from api.review.route import page, site_router
+from api.review.views.readable import readable
 from shared.dataset_diff import Change, compare
 from shared.datasets import open_dataset
 from shared.db import datasets

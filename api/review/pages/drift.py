@@ -8,9 +8,9 @@ from fastapi import Query
 from markupsafe import Markup
 from psycopg import Connection
 
-from api.review import drift
-from api.review.drift import By
 from api.review.route import page, site_router
+from api.review.views import drift
+from api.review.views.drift import By
 from api.routes.review import PipelineName
 from shared.db import models, provider_doctor
 from shared.db.models import Model

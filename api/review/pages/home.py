@@ -13,9 +13,9 @@ from psycopg import Connection
 from starlette.responses import Response
 
 from api.deps import FrontDep
-from api.review.attention import attention
-from api.review.headline import Headline, headline_of
 from api.review.route import Visitor, action, page, send_to, site_router
+from api.review.views.attention import attention
+from api.review.views.headline import Headline, headline_of
 from api.transaction import Work
 from beat_schedule import ENTRIES
 from shared.contracts import Scope

@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from api.deps import FrontDep
 from api.paging import ModelId
-from api.review import evaluated
-from api.review.headline import TRAINING, headline_of
-from api.review.markdown import html_of
 from api.review.pages.surface import Sent
 from api.review.render import render
 from api.review.route import page, site_router
+from api.review.views import evaluated
+from api.review.views.headline import TRAINING, headline_of
+from api.review.views.markdown import html_of
 from shared import jobs, models
 from shared.artifacts import ArtifactStore
 from shared.contracts import ModelState

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from api.review.headline import Headline, headline_of
 from api.review.route import page, site_router
+from api.review.views.headline import Headline, headline_of
 from shared import models
 from shared.db import glance
 from shared.db.glance import Standing

@@ -6,7 +6,7 @@ what a template of a kind, ``templates/review/<pipeline>_<kind>.html``, builds o
 
 **What it is.** The inside of one form, around which the engine puts the article (``review/item.html``): no ``<form>``,
 no ``<html>``. It is given ``item`` (``id``, ``content``, ``assigned_to``), ``content`` (the same as ``item.content``),
-``pipeline``, ``kind``, ``review`` (the kind's ``Review``), ``more`` (what ``api/review/more.py`` works out of the
+``pipeline``, ``kind``, ``review`` (the kind's ``Review``), ``more`` (what ``api/review/items/more.py`` works out of the
 content, where it has a function for this kind), ``values`` (what the person had written, by field name;
 a list has a line for each entry; mostly empty)
 and ``faults`` (messages by path). Begin with ``{% import "review/parts.html" as parts with context %}``: its macros do
@@ -58,7 +58,7 @@ from fastapi import Query
 from psycopg import Connection
 from pydantic import Field
 
-from api.review.queues import Queue, Shown, entries_of, next_shown, one_shown, queue_of
+from api.review.items.queues import Queue, Shown, entries_of, next_shown, one_shown, queue_of
 from api.review.route import Visitor, page, site_router
 from api.routes.review import ItemId, Kind, PipelineName
 from shared.contracts import Scope

@@ -11,9 +11,9 @@ from psycopg import Connection
 
 from api.review import charts
 from api.review.charts import Mark, Series
-from api.review.evaluated import flat
-from api.review.headline import Headline, headline_of, number, windows_of
 from api.review.route import page, site_router
+from api.review.views.evaluated import flat
+from api.review.views.headline import Headline, headline_of, number, windows_of
 from shared import models
 from shared.db import canaries, glance, pins, promotions
 from shared.db.glance import Standing

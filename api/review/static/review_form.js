@@ -1,4 +1,4 @@
-// A form's fields become a decision: by the same rules as api/review/decisions.py. A field's name is its path in the
+// A form's fields become a decision: by the same rules as api/review/items/decisions.py. A field's name is its path in the
 // decision, and its type: "stars:integer", "evidence.0.metric", "subset:list", "note:text?" (left out when empty).
 
 const NO_FIELDS = new Set(["csrf_token", "do", "reason", "decision", "with-fields", "@note"]);

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.review.decisions import read_form
+from api.review.items.decisions import read_form
 from shared.errors import InvalidInputError
 
 CASES = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.review.differences import compare
+from api.review.items.differences import compare
 
 
 def _marked(*statements: str) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from api.review import drift
-from api.review.facets import facets
+from api.review.views import drift
+from api.review.views.facets import facets
 from shared.db import predictions
 from shared.db.drift import _bound
 from shared.db.pool import Database

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from api.review.evaluated import windows
-from api.review.headline import headline_of
-from api.review.markdown import html_of
+from api.review.views.evaluated import windows
+from api.review.views.headline import headline_of
+from api.review.views.markdown import html_of
 from shared.contracts import JsonObject
 from shared.presentation import Bins, Curve, Figures
 from shared.registry import get_pipeline

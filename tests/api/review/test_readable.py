@@ -1,6 +1,6 @@
 """JSON of any shape as people read it."""
 
-from api.review.readable import Leaf, readable
+from api.review.views.readable import Leaf, readable
 
 IMAGE = "img_" + "0" * 32
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from api.review.decisions import read_form
-from api.review.readings import reading_of, told
-from api.review.rewriting import Field, Group
-from api.review.snapshots import band, snapshot_of, window_of
+from api.review.items.decisions import read_form
+from api.review.items.readings import reading_of, told
+from api.review.items.rewriting import Field, Group
+from api.review.items.snapshots import band, snapshot_of, window_of
 from shared.contracts import JsonObject
 from shared.pipelines.gold.contracts import evidence_entries
 from shared.pipelines.stages.contracts import as_json, evidence_of

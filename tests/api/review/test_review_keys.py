@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from api.review.queues import queue_of
+from api.review.items.queues import queue_of
 from api.review.render import environment
 from shared.registry import pipelines
 from tests.support.processes import ROOT

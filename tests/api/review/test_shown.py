@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.review.render import environment
-from api.review.shown import columns, ordered, place_of, prose, shape
+from api.review.views.shown import columns, ordered, place_of, prose, shape
 
 HEX = "0" * 32
 _ANY = st.recursive(

@@ -13,7 +13,7 @@ from psycopg import Connection
 from api.review import charts, words
 from api.review.charts import Mark, Series, distributions
 from api.review.charts.figures import HEIGHT
-from api.review.facets import Facet, facets
+from api.review.views.facets import Facet, facets
 from shared.contracts import Path
 from shared.db import drift, promotions
 from shared.db.drift import Answered, Said, Slice

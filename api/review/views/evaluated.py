@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from api.review import charts
 from api.review.charts import Bin, Series
-from api.review.headline import number, windows_of
+from api.review.views.headline import number, windows_of
 from shared.contracts import JsonObject
 from shared.pipeline import Pipeline
 from shared.presentation import Figures

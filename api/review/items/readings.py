@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.review.rewriting import form_of
-from api.review.snapshots import band
+from api.review.items.rewriting import form_of
+from api.review.items.snapshots import band
 from api.review.words import figure, label
 from shared.contracts import JsonObject
 from shared.errors import InvalidInputError

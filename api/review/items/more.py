@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from api.review.differences import compare
-from api.review.readings import reading_of
-from api.review.snapshots import snapshot_of
+from api.review.items.differences import compare
+from api.review.items.readings import reading_of
+from api.review.items.snapshots import snapshot_of
 from shared.contracts import JsonObject
 from shared.pipelines.images.contracts import to_stars
 from shared.pipelines.images.policy import policy as images_policy

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from api.review.more import more_of
+from api.review.items.more import more_of
 from api.review.render import STATIC, environment
 from shared.contracts import JsonObject
 from shared.db.reviews_work import Rework, assignment_of, count_assigned
