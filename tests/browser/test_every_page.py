@@ -53,7 +53,6 @@ def _open(page: Page, path: str) -> None:
     assert len(answer.body()) < MOST_BYTES, path
 
 
-@pytest.mark.slow(60)
 def test_every_page_looks_right_and_can_be_used_by_all(site: Site, each: Each) -> None:
     page = site.visit("/")
 
@@ -69,7 +68,6 @@ def test_every_page_looks_right_and_can_be_used_by_all(site: Site, each: Each) -
     each(check)
 
 
-@pytest.mark.slow(40)
 def test_hostile_texts_are_shown_as_they_are_and_nothing_of_them_runs(site: Site, each: Each) -> None:
     with site.database.transaction() as conn:
         poisoned = poison(conn, HOSTILE)
@@ -91,7 +89,6 @@ def test_hostile_texts_are_shown_as_they_are_and_nothing_of_them_runs(site: Site
     assert {"home", "job", "jobs", "surface"} <= shown, shown
 
 
-@pytest.mark.slow(40)
 def test_a_text_of_a_hundred_thousand_characters_breaks_no_page(site: Site, each: Each) -> None:
     with site.database.transaction() as conn:
         poison(conn, LONG)

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +25,7 @@ DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 800}
 _TIMEOUT_MS: Final = 20_000  # of whatever a page waits for, on a busy machine
 _STANDARD: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 _GRAVE: Final = frozenset({"serious", "critical"})
+_PICTURE: Final[Mapping[str, Any]] = {"type": "jpeg", "quality": 85, "full_page": True, "animations": "disabled"}
 _PARTS_OF_A_PAGE: Final = frozenset({"stylesheet", "script", "image", "font"})
 _FIRST_FAULT: Final = 400
 _SERVER_FAULT: Final = 500
@@ -172,9 +173,9 @@ def shots(page: Page, name: str) -> None:
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
-        page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True, animations="disabled")
+        page.screenshot(path=folder / f"{name}-{scheme}.jpg", **_PICTURE)
     page.emulate_media(color_scheme="light")
-    on_a_phone(page, lambda: page.screenshot(path=folder / f"{name}-phone.png", full_page=True, animations="disabled"))
+    on_a_phone(page, lambda: page.screenshot(path=folder / f"{name}-phone.jpg", **_PICTURE))
 
 
 def on_a_phone(page: Page, look: Callable[[], object] = lambda: None) -> None:

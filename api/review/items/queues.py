@@ -42,6 +42,8 @@ class Queue:
     """What shows an item: the kind's own template, or the generic one."""
     styles: str | None
     """A style sheet of the pipeline's own."""
+    script: str | None
+    """A script of the pipeline's own, which items name in ``data-enhance``: it is there before anybody presses a key."""
 
     @property
     def kind(self) -> str:
@@ -136,7 +138,8 @@ def _entry(conn: Connection, pipeline: Pipeline[Any, Any], review: Review, revie
 
 def _queue(pipeline: str, review: Review) -> Queue:
     return Queue(
-        pipeline=pipeline, review=review, template=_template(pipeline, review.kind), styles=_styles(pipeline)
+        pipeline=pipeline, review=review, template=_template(pipeline, review.kind),
+        styles=_own(f"review_{pipeline}.css"), script=_own(f"review_{pipeline}.js"),
     )  # fmt: skip
 
 
@@ -153,6 +156,5 @@ def _template(pipeline: str, kind: str) -> str:
 
 
 @cache
-def _styles(pipeline: str) -> str | None:
-    own = f"review_{pipeline}.css"
-    return own if (STATIC / own).is_file() else None
+def _own(name: str) -> str | None:
+    return name if (STATIC / name).is_file() else None
