@@ -43,7 +43,7 @@ class Queue:
     styles: str | None
     """A style sheet of the pipeline's own."""
     script: str | None
-    """A script of the pipeline's own, which items name in ``data-enhance``: it is there before anybody presses a key."""
+    """A script of the pipeline's own, which items name in ``data-enhance``: there before anybody presses a key."""
 
     @property
     def kind(self) -> str:
