@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, StringConstraints, TypeAdapter, ValidationError
 
 from shared.errors import InvalidInputError
 from shared.ids import content_id
@@ -34,7 +34,15 @@ ID: Final = "id"
 NOTE: Final = "note"
 """Why a row is refused, besides the contracts' own ``schema-version`` and ``shape``, and the guard's rules."""
 
-Note = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=500)]
+
+def _trimmed(text: str) -> str:
+    if not (trimmed := text.strip()):
+        raise ValueError("should say something")
+    return trimmed
+
+
+# Trimmed after its length was looked at: then it keeps the JSON schema to the letter.
+Note = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500), AfterValidator(_trimmed)]
 """Why a person decided so. It stays with the row: no export, log or result has it."""
 
 _KNOWN: Final = frozenset({"id", "stage", "industry", "business", "approved", "input", "output", "note", "at"})
