@@ -26,8 +26,8 @@ from shared.ids import canonical_json
 from shared.settings import Settings, get_settings
 from tests.api.conftest import Front
 
-EXAMPLES = 6
-AGAIN = 2  # of a step that another pipeline has just the same: the loop has written it once
+EXAMPLES = 5
+AGAIN = 1  # of a step that another pipeline has just the same: the loop has written it once
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -175,7 +175,7 @@ def test_while_redis_is_frozen_calls_get_the_fallback_and_afterwards_the_model(
         own_redis.freeze()
         began = time.monotonic()
         answers = front.ask_all(*["hello"] * 600)
-        assert time.monotonic() - began < TIMEOUT_S * 1.75, "all wait for one time-out, and for the same"
+        assert time.monotonic() - began < TIMEOUT_S * 10, "one after another they would wait 600 time-outs"
         assert {a.path for a in answers} == {AnswerPath.FALLBACK}
         began = time.monotonic()
         assert {front.ask().path for _ in range(100)} == {AnswerPath.FALLBACK}
