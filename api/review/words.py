@@ -11,13 +11,13 @@ _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _MONTH: Final = 30 * _DAY
 _YEAR: Final = 365 * _DAY
-_NONE: Final = "–"  # noqa: RUF001  (a dash where there is no figure)
+NONE: Final = "–"  # noqa: RUF001  (a dash where there is no figure)
 
 
 def ago(at: datetime | None) -> str:
     """Write a moment by how long it is away: ``4 min ago``, ``in 2 days``; the exact time is its tooltip."""
     if at is None:
-        return _NONE
+        return NONE
     away = (datetime.now(UTC) - at).total_seconds()
     text = span(abs(away))
     told = "just now" if abs(away) < 1 else f"{text} ago" if away > 0 else f"in {text}"
@@ -28,7 +28,7 @@ def ago(at: datetime | None) -> str:
 def span(seconds: float | None) -> str:
     """Write a length of time in its largest unit: ``12 s``, ``3 min``, ``5 h``, ``2 days``."""
     if seconds is None:
-        return _NONE
+        return NONE
     for size, unit in ((_YEAR, "year"), (_MONTH, "month"), (_DAY, "day")):
         if seconds >= size:
             number = int(seconds // size)
@@ -42,7 +42,7 @@ def span(seconds: float | None) -> str:
 def figure(value: float | None, digits: int | None = None) -> str:
     """Write a number with separators: ``12,345``, ``0.9312``; ``digits`` after the point, else as many as it needs."""
     if value is None:
-        return _NONE
+        return NONE
     if digits is not None:
         return f"{value:,.{digits}f}"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
@@ -50,18 +50,18 @@ def figure(value: float | None, digits: int | None = None) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a share of 1 in percent: ``93.1 %``."""
-    return _NONE if value is None else f"{value * 100:.{digits}f} %"
+    return NONE if value is None else f"{value * 100:.{digits}f} %"
 
 
 def dollars(value: float | None) -> str:
     """Write a sum in US dollars: ``$1,204.50``."""
-    return _NONE if value is None else f"${value:,.2f}"
+    return NONE if value is None else f"${value:,.2f}"
 
 
 def short(identifier: str | None) -> str:
     """Write an id by its prefix and last eight digits: enough for people; the whole is in the link."""
     if not identifier:
-        return _NONE
+        return NONE
     prefix, _, digits = identifier.rpartition("_")
     return f"{prefix}_…{digits[-8:]}" if prefix and len(digits) > 8 else identifier  # noqa: PLR2004
 

@@ -36,7 +36,7 @@ from api.review.charts.drawing import (
     upward,
     vertical_axis,
 )
-from api.review.charts.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
+from api.review.charts.figures import HEIGHT, Table, figure, look, mark_line, moment, nothing, writer
 
 __all__ = ["Bin", "Mark", "Series", "bars", "calibration", "confusion", "histogram", "line", "spark", "stacked"]
 
@@ -106,7 +106,7 @@ def spark(values: Sequence[float | None], *, title: str, width: float = 120.0, h
     drawn = [(float(index), known(value)) for index, value in enumerate(thinned(values, _MOST_POINTS))]
     there = [value for _, value in drawn if value is not None]
     if not there:
-        return element("span", NONE, class_="spark none", title=title)
+        return element("span", words.NONE, class_="spark none", title=title)
     flat = float(min(there) == max(there))
     vertical = Scale(min(there) - flat, max(there) + flat, height - 3, 3)
     horizontal = Scale(0, max(len(drawn) - 1, 1), 3, width - 3)
@@ -208,7 +208,7 @@ def _line_table(first: str, drawn: Sequence[_Line], write: Write, tell: Write) -
     rows = []
     for place in places:
         values = [points.get(place) for points in found]
-        rows.append([tell(place), *(NONE if value is None else write(value) for value in values)])
+        rows.append([tell(place), *(words.NONE if value is None else write(value) for value in values)])
     return Table([first, *(each.name for each in drawn)], rows)
 
 

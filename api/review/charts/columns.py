@@ -24,7 +24,7 @@ from api.review.charts.drawing import (
     upward,
     vertical_axis,
 )
-from api.review.charts.figures import HEIGHT, NONE, Table, figure, look, mark_line, moment, nothing, writer
+from api.review.charts.figures import HEIGHT, Table, figure, look, mark_line, moment, nothing, writer
 
 _BAR: Final = 18.0
 _LONGEST_NAME: Final = 60
@@ -177,7 +177,7 @@ def _cut(name: str) -> str:
 
 def _or_dash(value: float | None, write: Write) -> str:
     there = known(value)
-    return NONE if there is None else write(there)
+    return words.NONE if there is None else write(there)
 
 
 def _whole(value: float) -> float:

@@ -23,7 +23,6 @@ from api.review.charts.drawing import (
 )
 
 HEIGHT: Final = 260.0
-NONE: Final = "–"  # noqa: RUF001  (a dash where there is no figure)
 _TABLE_ROWS: Final = 100  # points between are left out evenly
 _SMALL: Final = 0.02
 

@@ -51,14 +51,13 @@ is one. Classes to build with: ``.content`` (what is looked at), ``.quote`` (a t
 ``.choices`` (the actions' bar, last in the template), ``.two`` (two columns, one on a phone), ``dl.facts``, ``.field``.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Query
 from psycopg import Connection
 from pydantic import Field
 
-from api.review.items.queues import Queue, Shown, entries_of, next_shown, one_shown, queue_of
+from api.review.items.queues import entries_of, next_shown, one_shown, queue_of
 from api.review.route import Visitor, page, site_router
 from api.routes.review import ItemId, Kind, PipelineName
 from shared.contracts import Scope
@@ -72,14 +71,6 @@ AHEAD: Final = 5
 _MOST: Final = 20
 _ID: Final = r"^[a-z]{1,10}_[0-9a-f]{32}$"
 _Ids = Annotated[list[Annotated[str, Field(pattern=_ID)]], Query(max_length=50)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QueuePage:
-    """A queue and the next items of it."""
-
-    queue: Queue
-    items: list[Shown]
 
 
 @_site.get("/review", name="site.review")
