@@ -91,9 +91,9 @@ def test_a_cluster_that_changed_meanwhile_comes_again(site: Site, desk: Desk) ->
     wait_until(lambda: len(desk.rows("SELECT FROM review_responses")) == 2)
 
 
-def test_merges_are_kept_or_parted(site: Site, desk: Desk) -> None:
+def test_twenty_merges_are_kept_or_parted_with_the_keyboard_alone(site: Site, desk: Desk) -> None:
     kept = desk.insight("Young teams prefer chat.")
-    for number in range(2):
+    for number in range(MANY):
         merged = insight_id(f"Young teams like chat best ({number}).")
         desk.change(
             "INSERT INTO merged_statements (id, insight_id, statement, embedding, embedding_model, confidence)"
@@ -104,11 +104,11 @@ def test_merges_are_kept_or_parted(site: Site, desk: Desk) -> None:
     expect(shown(page)).to_contain_text("Came in")
     accessible(page)
     shots(page, "review-dedup-merges")
-    page.keyboard.press("y")
-    expect(shown(page)).to_contain_text("(1)")
-    page.keyboard.press("n")
-    wait_until(lambda: len(desk.rows("SELECT FROM review_responses WHERE kind = 'merges'")) == 2)
-    assert sorted(desk.labels().values()) == ["merge", "separate"]
+    for number in range(MANY):
+        expect(shown(page)).to_contain_text(f"({number})")  # the least sure first
+        page.keyboard.press("yn"[number % 2])
+    wait_until(lambda: len(desk.rows("SELECT FROM review_responses WHERE kind = 'merges'")) == MANY)
+    assert sorted(desk.labels().values()) == ["merge"] * 10 + ["separate"] * 10
 
 
 def test_the_page_is_for_everybody(site: Site, desk: Desk) -> None:
